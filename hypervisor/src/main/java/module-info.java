@@ -1,0 +1,17 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+/** The host daemon: paravirtual backends, the API and the command line. */
+module dev.varve.hv {
+    requires transitive dev.varve.vdi;
+    requires transitive dev.varve.sr;
+    requires dev.varve.intellicache;
+    requires dev.varve.migration;
+    requires com.fasterxml.jackson.databind;
+    requires io.netty.buffer;
+    requires io.netty.codec.http;
+    requires io.netty.common;
+    requires io.netty.transport;
+    requires java.sql;
+    requires org.slf4j;
+    requires org.xerial.sqlitejdbc;
+}

@@ -1,0 +1,8 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+/** The storage repository driver interface and the drivers that implement it. */
+module dev.varve.sr {
+    requires transitive dev.varve.vdi;
+    requires com.fasterxml.jackson.databind;
+    requires org.apache.commons.io;
+}
