@@ -5,4 +5,8 @@ module dev.varve.sr {
     requires transitive dev.varve.vdi;
     requires com.fasterxml.jackson.databind;
     requires org.apache.commons.io;
+
+    exports dev.varve.sr.spi;
+
+    uses dev.varve.sr.spi.SrDriver;
 }

@@ -3,4 +3,12 @@
 /** Block devices, image formats, lanes and the VDI operations over any volume store. */
 module dev.varve.vdi {
     requires com.lmax.disruptor;
+
+    exports dev.varve.vdi;
+    exports dev.varve.vdi.block;
+    exports dev.varve.vdi.ffi;
+    exports dev.varve.vdi.io;
+    exports dev.varve.vdi.disk;
+    exports dev.varve.vdi.store;
+    exports dev.varve.vdi.time;
 }

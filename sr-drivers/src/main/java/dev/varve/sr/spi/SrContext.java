@@ -1,0 +1,28 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sr.spi;
+
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.RandomSource;
+import java.nio.file.Path;
+import java.util.UUID;
+import java.util.concurrent.Executor;
+
+/**
+ * What a driver is given for one call.
+ *
+ * @param host the UUID of this host
+ * @param home the directory of the daemon, for mount points and the like
+ * @param clock the only source of time
+ * @param random the only source of randomness
+ * @param blocking where work that blocks on the medium may run
+ * @param operation progress, cancellation and deadline of the call
+ */
+public record SrContext(
+        UUID host,
+        Path home,
+        Clock clock,
+        RandomSource random,
+        Executor blocking,
+        Operation operation) {}

@@ -1,0 +1,40 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.disk;
+
+import dev.varve.vdi.store.VolumeKind;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * A disk, as it is found on storage.
+ *
+ * @param kind the format: {@link VolumeKind#VHD} or {@link VolumeKind#RAW}
+ * @param virtualSizeBytes how large the disk looks to its user
+ * @param physicalUtilisationBytes how much space it takes
+ * @param readOnly whether it may only be read
+ * @param managed whether users may use it; false for inner nodes
+ * @param label its name; the UUID's text when the name was lost
+ * @param description what a person wrote about it
+ * @param parent the node below it
+ * @param smConfig values of the storage manager: {@code vdi_type}, {@code vhd-parent}
+ * @param state whether its image is in order
+ */
+public record VdiInfo(
+        UUID uuid,
+        VolumeKind kind,
+        long virtualSizeBytes,
+        long physicalUtilisationBytes,
+        boolean readOnly,
+        boolean managed,
+        String label,
+        String description,
+        Optional<UUID> parent,
+        Map<String, String> smConfig,
+        VdiState state) {
+    /** Copies the map. */
+    public VdiInfo {
+        smConfig = Map.copyOf(smConfig);
+    }
+}

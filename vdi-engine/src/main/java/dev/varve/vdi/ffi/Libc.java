@@ -1,0 +1,473 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.ffi;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+
+/**
+ * System calls. Each method returns what the call returns, or {@code -errno} when it failed; nothing
+ * here throws for a failure of the system.
+ *
+ * <p>No downcall is marked critical: each of these may sleep, and a critical call would hold up the
+ * garbage collector.
+ *
+ * <p><b>Threads:</b> any.
+ */
+@SuppressWarnings("restricted") // native calls are what this class is for
+public final class Libc {
+    public static final int O_RDONLY = 0;
+    public static final int O_RDWR = 2;
+    public static final int O_CREAT = 0100;
+    public static final int O_EXCL = 0200;
+    public static final int O_DIRECT = 040000;
+    public static final int O_CLOEXEC = 02000000;
+
+    public static final int FALLOC_FL_KEEP_SIZE = 1;
+    public static final int FALLOC_FL_PUNCH_HOLE = 2;
+    public static final int FALLOC_FL_ZERO_RANGE = 16;
+
+    public static final int POLLIN = 1;
+    public static final int POLLOUT = 4;
+    public static final int POLLERR = 8;
+    public static final int POLLHUP = 16;
+
+    public static final int MSG_DONTWAIT = 0x40;
+    public static final int MSG_NOSIGNAL = 0x4000;
+    public static final int SHUT_RDWR = 2;
+
+    public static final int EPERM = 1;
+    public static final int ENOENT = 2;
+    public static final int EINTR = 4;
+    public static final int EIO = 5;
+    public static final int EAGAIN = 11;
+    public static final int EACCES = 13;
+    public static final int EINVAL = 22;
+    public static final int EFBIG = 27;
+    public static final int ENOSPC = 28;
+    public static final int EROFS = 30;
+    public static final int ETIME = 62;
+    public static final int EOPNOTSUPP = 95;
+    public static final int ENOBUFS = 105;
+    public static final int ECANCELED = 125;
+    public static final int EDQUOT = 122;
+
+    private static final int AF_UNIX = 1;
+    private static final int SOCK_STREAM = 1;
+    private static final int SOCK_NONBLOCK = 04000;
+    private static final int SOCK_CLOEXEC = 02000000;
+    private static final int EFD_NONBLOCK = 04000;
+    private static final int EFD_CLOEXEC = 02000000;
+    private static final int SUN_PATH_BYTES = 108;
+    private static final int SC_PAGESIZE = 30;
+
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
+    private static final VarHandle ERRNO =
+            CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+    private static final ThreadLocal<MemorySegment> STATE =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    private static final MethodHandle OPEN =
+            find("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT), 2);
+    private static final MethodHandle CLOSE = find("close", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle READ =
+            find("read", FunctionDescriptor.of(LONG, INT, LONG, LONG));
+    private static final MethodHandle WRITE =
+            find("write", FunctionDescriptor.of(LONG, INT, LONG, LONG));
+    private static final MethodHandle PREAD =
+            find("pread", FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
+    private static final MethodHandle PWRITE =
+            find("pwrite", FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
+    private static final MethodHandle FTRUNCATE =
+            find("ftruncate", FunctionDescriptor.of(INT, INT, LONG));
+    private static final MethodHandle FALLOCATE =
+            find("fallocate", FunctionDescriptor.of(INT, INT, INT, LONG, LONG));
+    private static final MethodHandle FDATASYNC = find("fdatasync", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle FSYNC = find("fsync", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle LSEEK =
+            find("lseek", FunctionDescriptor.of(LONG, INT, LONG, INT));
+    private static final MethodHandle EVENTFD = find("eventfd", FunctionDescriptor.of(INT, INT, INT));
+    private static final MethodHandle SOCKET =
+            find("socket", FunctionDescriptor.of(INT, INT, INT, INT));
+    private static final MethodHandle BIND =
+            find("bind", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle LISTEN = find("listen", FunctionDescriptor.of(INT, INT, INT));
+    private static final MethodHandle CONNECT =
+            find("connect", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle ACCEPT4 =
+            find("accept4", FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
+    private static final MethodHandle SHUTDOWN = find("shutdown", FunctionDescriptor.of(INT, INT, INT));
+    private static final MethodHandle RECV =
+            find("recv", FunctionDescriptor.of(LONG, INT, LONG, LONG, INT));
+    private static final MethodHandle SENDMSG =
+            find("sendmsg", FunctionDescriptor.of(LONG, INT, LONG, INT));
+    private static final MethodHandle POLL =
+            find("poll", FunctionDescriptor.of(INT, LONG, LONG, INT));
+    private static final MethodHandle MMAP =
+            find("mmap", FunctionDescriptor.of(LONG, LONG, LONG, INT, INT, INT, LONG));
+    private static final MethodHandle MUNMAP =
+            find("munmap", FunctionDescriptor.of(INT, LONG, LONG));
+    private static final MethodHandle SYSCALL2 =
+            find("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG), 1);
+    private static final MethodHandle SYSCALL6 =
+            find("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG), 1);
+    private static final MethodHandle SYSCONF = find("sysconf", FunctionDescriptor.of(LONG, INT));
+
+    private Libc() {}
+
+    private static MethodHandle find(String name, FunctionDescriptor type) {
+        return LINKER.downcallHandle(
+                LINKER.defaultLookup().findOrThrow(name),
+                type,
+                Linker.Option.captureCallState("errno"));
+    }
+
+    private static MethodHandle find(String name, FunctionDescriptor type, int firstVariadic) {
+        return LINKER.downcallHandle(
+                LINKER.defaultLookup().findOrThrow(name),
+                type,
+                Linker.Option.captureCallState("errno"),
+                Linker.Option.firstVariadicArg(firstVariadic));
+    }
+
+    private static int result(int value, MemorySegment state) {
+        return value >= 0 ? value : -(int) ERRNO.get(state, 0L);
+    }
+
+    private static long result(long value, MemorySegment state) {
+        return value >= 0 ? value : -(int) ERRNO.get(state, 0L);
+    }
+
+    private static AssertionError unexpected(Throwable thrown) {
+        return new AssertionError("a native call threw", thrown);
+    }
+
+    /** {@code open(2)} with O_CLOEXEC; new files get mode 0600. */
+    public static int open(String path, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment name = arena.allocateFrom(path);
+            return result((int) OPEN.invokeExact(state, name, flags | O_CLOEXEC, 0600), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code close(2)}. */
+    public static int close(int fd) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) CLOSE.invokeExact(state, fd), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code read(2)} into native memory. */
+    public static long read(int fd, long address, long length) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) READ.invokeExact(state, fd, address, length), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code write(2)} from native memory. */
+    public static long write(int fd, long address, long length) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) WRITE.invokeExact(state, fd, address, length), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code pread(2)} into native memory. */
+    public static long pread(int fd, long address, long length, long offset) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) PREAD.invokeExact(state, fd, address, length, offset), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code pwrite(2)} from native memory. */
+    public static long pwrite(int fd, long address, long length, long offset) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) PWRITE.invokeExact(state, fd, address, length, offset), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code ftruncate(2)}. */
+    public static int ftruncate(int fd, long size) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) FTRUNCATE.invokeExact(state, fd, size), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code fallocate(2)}. */
+    public static int fallocate(int fd, int mode, long offset, long length) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) FALLOCATE.invokeExact(state, fd, mode, offset, length), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code fdatasync(2)}. */
+    public static int fdatasync(int fd) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) FDATASYNC.invokeExact(state, fd), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code fsync(2)}; also for directories. */
+    public static int fsync(int fd) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) FSYNC.invokeExact(state, fd), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** The size of an open file or block device: {@code lseek(2)} to its end. */
+    public static long size(int fd) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) LSEEK.invokeExact(state, fd, 0L, 2), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** A non-blocking {@code eventfd(2)} of value 0. */
+    public static int eventfd() {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) EVENTFD.invokeExact(state, 0, EFD_NONBLOCK | EFD_CLOEXEC), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * A listening, non-blocking stream socket bound to a path.
+     *
+     * @throws IllegalArgumentException when the path does not fit a socket address
+     */
+    public static int listenUnix(String path, int backlog) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = unixAddress(path, arena);
+            MemorySegment state = STATE.get();
+            int fd = socket(state);
+            if (fd < 0) {
+                return fd;
+            }
+            int bound =
+                    result((int) BIND.invokeExact(state, fd, address, (int) address.byteSize()), state);
+            int listening =
+                    bound < 0 ? bound : result((int) LISTEN.invokeExact(state, fd, backlog), state);
+            if (listening < 0) {
+                close(fd);
+                return listening;
+            }
+            return fd;
+        } catch (IllegalArgumentException e) {
+            throw e;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** A non-blocking stream socket connected to the one bound to a path. */
+    public static int connectUnix(String path) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = unixAddress(path, arena);
+            MemorySegment state = STATE.get();
+            int fd = socket(state);
+            if (fd < 0) {
+                return fd;
+            }
+            int connected =
+                    result(
+                            (int) CONNECT.invokeExact(state, fd, address, (int) address.byteSize()),
+                            state);
+            if (connected < 0) {
+                close(fd);
+                return connected;
+            }
+            return fd;
+        } catch (IllegalArgumentException e) {
+            throw e;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    private static int socket(MemorySegment state) throws Throwable {
+        int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+        return result((int) SOCKET.invokeExact(state, AF_UNIX, type, 0), state);
+    }
+
+    /** {@code struct sockaddr_un}: family as a 16-bit int, then the path with its NUL. */
+    private static MemorySegment unixAddress(String path, Arena arena) {
+        byte[] bytes = path.getBytes(java.nio.charset.StandardCharsets.UTF_8);
+        if (bytes.length >= SUN_PATH_BYTES) {
+            throw new IllegalArgumentException(
+                    "the socket path " + path + " is longer than " + (SUN_PATH_BYTES - 1) + " bytes");
+        }
+        MemorySegment address = arena.allocate(2 + SUN_PATH_BYTES, 2);
+        address.set(ValueLayout.JAVA_SHORT, 0, (short) AF_UNIX);
+        MemorySegment.copy(bytes, 0, address, ValueLayout.JAVA_BYTE, 2, bytes.length);
+        return address;
+    }
+
+    /** {@code accept4(2)}; the new socket is non-blocking. */
+    public static int accept(int fd) {
+        try {
+            MemorySegment state = STATE.get();
+            int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+            return result((int) ACCEPT4.invokeExact(state, fd, 0L, 0L, flags), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code shutdown(2)} of both directions. */
+    public static int shutdown(int fd) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) SHUTDOWN.invokeExact(state, fd, SHUT_RDWR), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code recv(2)} into native memory. */
+    public static long recv(int fd, long address, long length, int flags) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) RECV.invokeExact(state, fd, address, length, flags), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code sendmsg(2)} of a {@code struct msghdr} in native memory. */
+    public static long sendmsg(int fd, long messageHeader, int flags) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) SENDMSG.invokeExact(state, fd, messageHeader, flags), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code poll(2)} on an array of {@code struct pollfd} in native memory. */
+    public static int poll(long pollfds, long count, int timeoutMillis) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) POLL.invokeExact(state, pollfds, count, timeoutMillis), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code mmap(2)} of a shared, readable and writable range; the address, or {@code -errno}. */
+    static long mmapShared(int fd, long length, long offset) {
+        final int readWrite = 3;
+        final int sharedPopulated = 0x8001;
+        try {
+            MemorySegment state = STATE.get();
+            long address =
+                    (long) MMAP.invokeExact(state, 0L, length, readWrite, sharedPopulated, fd, offset);
+            return address == -1 ? -(int) ERRNO.get(state, 0L) : address;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code munmap(2)}. */
+    static int munmap(long address, long length) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) MUNMAP.invokeExact(state, address, length), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code syscall(2)} with two arguments. */
+    static long syscall(long number, long a, long b) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) SYSCALL2.invokeExact(state, number, a, b), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code syscall(2)} with six arguments. */
+    static long syscall(long number, long a, long b, long c, long d, long e, long f) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((long) SYSCALL6.invokeExact(state, number, a, b, c, d, e, f), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** The size of a memory page in bytes. */
+    public static int pageSize() {
+        try {
+            MemorySegment state = STATE.get();
+            return (int) (long) SYSCONF.invokeExact(state, SC_PAGESIZE);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** The name of an error number, for messages. */
+    public static String errorName(int errno) {
+        return switch (Math.abs(errno)) {
+            case EPERM -> "EPERM";
+            case ENOENT -> "ENOENT";
+            case EIO -> "EIO";
+            case EAGAIN -> "EAGAIN";
+            case EINVAL -> "EINVAL";
+            case EFBIG -> "EFBIG";
+            case ENOSPC -> "ENOSPC";
+            case EROFS -> "EROFS";
+            case EOPNOTSUPP -> "EOPNOTSUPP";
+            case EDQUOT -> "EDQUOT";
+            case ECANCELED -> "ECANCELED";
+            case EACCES -> "EACCES";
+            case 98 -> "EADDRINUSE";
+            default -> "errno " + Math.abs(errno);
+        };
+    }
+}

@@ -1,0 +1,34 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.store;
+
+import dev.varve.vdi.block.BlockDevice;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * An open volume.
+ *
+ * <p><b>Threads:</b> any; the device keeps to its own rule.
+ */
+public interface StoreVolume extends AutoCloseable {
+    /** Which volume it is. */
+    VolumeId id();
+
+    /** Its bytes. Closed with the volume. */
+    BlockDevice device();
+
+    /**
+     * Makes the volume at least so large. New space reads as zero. When the stage completes, the
+     * geometry of {@link #device()} shows the new size; it fails with a {@link
+     * dev.varve.vdi.StorageException} when there is no room.
+     *
+     * @return the new size in bytes, possibly more than was asked for
+     */
+    CompletionStage<Long> grow(long sizeBytes);
+
+    /** Cuts the volume off at the given size, where the store can. Blocks the caller. */
+    void shrink(long sizeBytes);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,49 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.store;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A place that keeps volumes. This is all that a storage repository driver has to offer: everything a
+ * user does with a disk is built on it, once, in {@code dev.varve.vdi.disk}.
+ *
+ * <p><b>Threads:</b> any. Calls may block on the medium, so they are not for the threads of lanes.
+ *
+ * <p><b>Durability:</b> when {@link #commit} returns, the changes survive power loss. After a crash
+ * within it, {@link #recover()} leaves either none or all of them.
+ */
+public interface VolumeStore extends AutoCloseable {
+    /** What it can do. */
+    Set<StoreFeature> features();
+
+    /** How much room there is. */
+    StoreSpace space();
+
+    /** All volumes, of all kinds, in no particular order. */
+    List<VolumeInfo> list();
+
+    /** One volume, or nothing when there is none of this name. */
+    Optional<VolumeInfo> find(VolumeId id);
+
+    /**
+     * Opens a volume.
+     *
+     * @throws dev.varve.vdi.StorageException VDI_NOT_ON_STORAGE when there is none of this name
+     */
+    StoreVolume open(VolumeId id, boolean writable);
+
+    /**
+     * Makes all changes or none, in the given order. Nothing is changed when one of them cannot be
+     * made: a volume to create exists already, or one to rename does not.
+     */
+    void commit(List<VolumeChange> changes);
+
+    /** Finishes or undoes what a crash interrupted, and removes what was still being made. */
+    void recover();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,25 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.time;
+
+import java.util.concurrent.ThreadFactory;
+
+/** The only place where threads are made; every thread has a name. */
+public final class Threads {
+    private Threads() {}
+
+    /** A platform thread, not yet started, that does not keep the process alive. */
+    public static Thread platform(String name, Runnable work) {
+        return Thread.ofPlatform().name(name).daemon(true).unstarted(work);
+    }
+
+    /** Makes platform threads called {@code prefix0}, {@code prefix1} and so on. */
+    public static ThreadFactory platformFactory(String prefix) {
+        return Thread.ofPlatform().name(prefix, 0).daemon(true).factory();
+    }
+
+    /** Makes virtual threads called {@code prefix0}, {@code prefix1} and so on. */
+    public static ThreadFactory virtualFactory(String prefix) {
+        return Thread.ofVirtual().name(prefix, 0).factory();
+    }
+}
