@@ -14,4 +14,8 @@ module dev.varve.hv {
     requires java.sql;
     requires org.slf4j;
     requires org.xerial.sqlitejdbc;
+
+    exports dev.varve.hv.storage;
+
+    uses dev.varve.sr.spi.SrDriver;
 }
