@@ -6,9 +6,14 @@ module dev.varve.vdi {
 
     exports dev.varve.vdi;
     exports dev.varve.vdi.block;
+    exports dev.varve.vdi.engine;
     exports dev.varve.vdi.ffi;
+    exports dev.varve.vdi.filter;
+    exports dev.varve.vdi.image;
     exports dev.varve.vdi.io;
     exports dev.varve.vdi.disk;
+    exports dev.varve.vdi.raw;
     exports dev.varve.vdi.store;
     exports dev.varve.vdi.time;
+    exports dev.varve.vdi.vhd;
 }

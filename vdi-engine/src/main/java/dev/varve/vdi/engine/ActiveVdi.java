@@ -1,0 +1,223 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.engine;
+
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
+import dev.varve.vdi.block.BlockFilter;
+import dev.varve.vdi.block.DeviceGraph;
+import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.block.LaneTimer;
+import dev.varve.vdi.block.NodePermission;
+import dev.varve.vdi.filter.StatsFilter;
+import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.time.Threads;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A disk that serves I/O on a lane.
+ *
+ * <p><b>Threads:</b> {@link #device()} and {@link #requests()} on the lane's; {@link #resize} and
+ * {@link #close} on control threads, one at a time.
+ */
+public final class ActiveVdi {
+    private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(60);
+    private static final long REAP_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final ThreadTask REAPERS = new ThreadTask();
+
+    private final UUID uuid;
+    private final OpenVolume volume;
+    private final ImageLayer layer;
+    private final DeviceGraph device;
+    private final StatsFilter stats = new StatsFilter();
+    private final RequestPool requests;
+    private final boolean writable;
+    private final Runnable onClose;
+
+    /** Starts threads that close what a stuck device has given back at last. */
+    private static final class ThreadTask {
+        private final java.util.concurrent.ThreadFactory factory =
+                Threads.virtualFactory("vdi-reaper-");
+
+        void start(Runnable task) {
+            factory.newThread(task).start();
+        }
+    }
+
+    ActiveVdi(
+            UUID uuid,
+            OpenVolume volume,
+            ImageLayer layer,
+            boolean writable,
+            int requestCount,
+            List<BlockFilter> filters,
+            Runnable onClose) {
+        this.uuid = uuid;
+        this.volume = volume;
+        this.layer = layer;
+        this.writable = writable;
+        this.onClose = onClose;
+        Lane lane = volume.lane();
+        this.device =
+                new DeviceGraph(
+                        new ImageDevice(lane, layer, volume.device(), volume.volume(), writable));
+        filters.forEach(device::insert);
+        device.insert(stats);
+        device.addUser(
+                "clients",
+                writable
+                        ? EnumSet.of(NodePermission.READ, NodePermission.WRITE)
+                        : EnumSet.of(NodePermission.READ),
+                Set.of());
+        this.requests = new RequestPool(lane, requestCount);
+    }
+
+    /** Which disk it is. */
+    public UUID uuid() {
+        return uuid;
+    }
+
+    /** The lane that runs it. */
+    public Lane lane() {
+        return volume.lane();
+    }
+
+    /** What requests are submitted to. */
+    public DeviceGraph device() {
+        return device;
+    }
+
+    /** The requests that it can have in flight. */
+    public RequestPool requests() {
+        return requests;
+    }
+
+    /** The volume below. */
+    public OpenVolume volume() {
+        return volume;
+    }
+
+    /** Counters of its I/O. */
+    public StatsFilter stats() {
+        return stats;
+    }
+
+    /** Whether it can be written. */
+    public boolean isWritable() {
+        return writable;
+    }
+
+    /**
+     * Makes the disk larger while it is in use: requests are held for as long as it takes to write one
+     * sector of metadata and flush it.
+     */
+    public void resize(long newSizeBytes, Operation operation) {
+        if (!quiesce(operation)) {
+            resumeAfter(operation);
+            throw ErrorCode.VDI_RESIZE.because(
+                    "the storage did not finish what was in flight in time; the size is unchanged");
+        }
+        try {
+            commit(operation);
+            layer.resize(volume.access(operation), newSizeBytes);
+        } finally {
+            resumeAfter(operation);
+        }
+    }
+
+    /**
+     * Brings everything to storage and leaves the image in order.
+     *
+     * @throws StorageException DEVICE_DETACH_TIMEOUT when the storage did not answer in time; the disk
+     *     is cut off then, and its volume is closed when the storage gives back what it has. Another
+     *     error when the last commit failed. The disk is closed in all cases.
+     */
+    public void close(Operation operation) {
+        boolean drained = false;
+        try {
+            drained = quiesce(operation);
+            if (drained && writable) {
+                commit(operation);
+                layer.seal(volume.access(operation));
+            }
+        } finally {
+            onClose.run();
+            lane().execute(device::cut);
+            if (drained) {
+                volume.close();
+            } else {
+                lane().execute(this::reapLater);
+            }
+        }
+        if (!drained) {
+            throw ErrorCode.DEVICE_DETACH_TIMEOUT.with("VDI", uuid.toString());
+        }
+    }
+
+    private boolean quiesce(Operation operation) {
+        CompletableFuture<Boolean> drained = new CompletableFuture<>();
+        long timeout = Math.min(LONGEST_NANOS, operation.remainingNanos());
+        lane().execute(() -> device.drain(lane(), timeout, drained::complete));
+        return await(drained, timeout + TimeUnit.SECONDS.toNanos(1));
+    }
+
+    private static boolean await(CompletableFuture<Boolean> future, long nanos) {
+        try {
+            return future.get(nanos, TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("draining a disk failed", e.getCause());
+        }
+    }
+
+    private void commit(Operation operation) {
+        CompletableFuture<Boolean> done = new CompletableFuture<>();
+        IoStatus[] outcome = new IoStatus[1];
+        lane().execute(
+                        () ->
+                                layer.commit(
+                                        status -> {
+                                            outcome[0] = status;
+                                            done.complete(status == IoStatus.OK);
+                                        }));
+        if (!await(done, Math.min(LONGEST_NANOS, operation.remainingNanos()))) {
+            throw ErrorCode.SR_IO_ERROR.because(
+                    "the metadata of disk "
+                            + uuid
+                            + " could not be brought to storage: "
+                            + (outcome[0] == null ? "no answer in time" : outcome[0]));
+        }
+    }
+
+    private void resumeAfter(Operation operation) {
+        lane().execute(device::resume);
+        operation.progress(1);
+    }
+
+    /** Waits, on the lane, for a device that still has requests, and then closes the volume. */
+    private void reapLater() {
+        LaneTimer[] timer = new LaneTimer[1];
+        timer[0] =
+                new LaneTimer(
+                        () -> {
+                            if (device.inFlight() == 0 && volume.device().inFlight() == 0) {
+                                REAPERS.start(volume::close);
+                            } else {
+                                lane().schedule(timer[0], REAP_NANOS);
+                            }
+                        });
+        lane().schedule(timer[0], REAP_NANOS);
+    }
+}

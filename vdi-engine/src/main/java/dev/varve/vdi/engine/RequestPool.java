@@ -1,0 +1,59 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.engine;
+
+import dev.varve.vdi.Invariant;
+import dev.varve.vdi.block.BlockRequest;
+import java.util.ArrayDeque;
+
+/**
+ * The requests that a disk can have in flight. A front end that gets none stops taking requests from
+ * its client and is told when there is one again, so no client can take the disk's share of a lane.
+ *
+ * <p><b>Threads:</b> the lane's only.
+ */
+public final class RequestPool {
+    private final BlockRequest[] free;
+    private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+    private int freeCount;
+
+    RequestPool(Lane lane, int size) {
+        free = new BlockRequest[size];
+        for (int i = 0; i < size; i++) {
+            free[i] = new BlockRequest(lane);
+        }
+        freeCount = size;
+    }
+
+    /** A request, or null when all are in flight. */
+    public BlockRequest tryAcquire() {
+        if (freeCount == 0) {
+            return null;
+        }
+        BlockRequest request = free[--freeCount];
+        free[freeCount] = null;
+        return request;
+    }
+
+    /** Takes a request back, and lets the first of those go on who wait. */
+    public void release(BlockRequest request) {
+        Invariant.check(freeCount < free.length, "a request is released once");
+        request.buffer = null;
+        request.owner = null;
+        free[freeCount++] = request;
+        Runnable first = waiting.poll();
+        if (first != null) {
+            first.run();
+        }
+    }
+
+    /** Runs the action once, when a request or memory has come free. */
+    public void whenFree(Runnable action) {
+        waiting.add(action);
+    }
+
+    /** How many requests are in flight. */
+    public int inUse() {
+        return free.length - freeCount;
+    }
+}

@@ -1,0 +1,43 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.image;
+
+import dev.varve.vdi.Operation;
+import java.util.UUID;
+
+/**
+ * A format of disk images. Without state.
+ *
+ * <p>Failures are thrown as {@link dev.varve.vdi.StorageException}; an image that cannot be used gives
+ * VDI_LOAD with what is wrong, where, and what can be done.
+ *
+ * <p><b>Threads:</b> control threads; calls block.
+ */
+public interface ImageFormat {
+    /** Its name. */
+    String name();
+
+    /** The size that a new disk really gets: the given one rounded up to what the format can do. */
+    long roundUp(long sizeBytes);
+
+    /** The smallest disk, in bytes. */
+    long minimumBytes();
+
+    /** The largest disk, in bytes. */
+    long maximumBytes();
+
+    /** Whether the volume holds an image of this format, as far as its first bytes tell. */
+    boolean probe(BlockAccess access);
+
+    /** Reads what the image says of itself, checking what a scan can check at low cost. */
+    ImageInfo inspect(BlockAccess access);
+
+    /** How large the volume of a new, empty image is in bytes. */
+    long emptyVolumeBytes(long sizeBytes);
+
+    /** Writes an empty image into a volume that reads as zero. Durable when it returns. */
+    void create(BlockAccess access, UUID uuid, long sizeBytes, Operation operation);
+
+    /** Reads and checks the metadata. The layer still has to be bound to a lane. */
+    ImageLayer open(BlockAccess access, boolean writable);
+}

@@ -1,0 +1,69 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.image;
+
+import dev.varve.vdi.block.BlockRequest;
+
+/**
+ * One image, open: where each byte of the disk is inside the volume, and how more room is made.
+ *
+ * <p>A layer moves no data of the disk. It only answers where data is or may be put, and keeps its own
+ * metadata; the engine does the transfers.
+ *
+ * <p><b>Threads:</b> the lane's only, from {@link #bind} on, except {@link #resize} and {@link #seal}.
+ *
+ * <p><b>Durability:</b> a byte that was written at the place given by {@link #prepare}, and reported
+ * with {@link #written}, is durable and found again after the next successful {@link #commit}.
+ */
+public interface ImageLayer {
+    /** The size of the disk in bytes. */
+    long sizeBytes();
+
+    /** Gives the layer its lane. Called once, before everything else. */
+    void bind(LayerHost host);
+
+    /**
+     * Tells where a range begins and how far the same answer holds. After WAIT the request is resumed
+     * when it is worth asking again.
+     */
+    void lookup(BlockRequest request, long offset, long length, Mapping answer);
+
+    /**
+     * Tells where a range may be written, making room first if there is none. After DATA the caller
+     * calls {@link #written} or {@link #abandoned} exactly once for the same range.
+     */
+    void prepare(BlockRequest request, long offset, long length, Mapping answer);
+
+    /** The range given by {@link #prepare} was written. */
+    void written(long offset, long length);
+
+    /** The range given by {@link #prepare} was not, or perhaps only partly, written. */
+    void abandoned(long offset, long length);
+
+    /**
+     * Whether a completed write to the range needs a commit to be found again. When it does not, a
+     * write that is durable on the device is durable on the disk.
+     */
+    boolean needsCommit(long offset, long length);
+
+    /** Makes everything durable that was written before the call. */
+    void commit(CommitListener listener);
+
+    /** Whether there is metadata that a commit would write. */
+    boolean isDirty();
+
+    /**
+     * Makes the disk larger. Blocks; called from a control thread while no request is in flight and
+     * after a commit. Durable and atomic: after a crash the disk has the old or the new size.
+     *
+     * @throws dev.varve.vdi.StorageException VDI_RESIZE when the image cannot become so large
+     */
+    void resize(BlockAccess access, long newSizeBytes);
+
+    /**
+     * Leaves the image in order: afterwards other programs can read it. Blocks; called from a control
+     * thread after the last request and the last commit are done. After a failed commit it leaves the
+     * image as it is, to be checked when it is opened again.
+     */
+    void seal(BlockAccess access);
+}

@@ -1,0 +1,75 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.raw;
+
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.image.FlatLayer;
+import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageInfo;
+import dev.varve.vdi.image.ImageLayer;
+import java.util.Optional;
+import java.util.UUID;
+
+/** The plain content of a disk. */
+public final class RawFormat implements ImageFormat {
+    /** The size is a multiple of this, in bytes. */
+    public static final long UNIT_BYTES = 4096;
+
+    private static final long MAXIMUM_BYTES = 1L << 50;
+
+    /** The format. */
+    public RawFormat() {}
+
+    @Override
+    public String name() {
+        return "raw";
+    }
+
+    @Override
+    public long roundUp(long sizeBytes) {
+        return (sizeBytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
+    }
+
+    @Override
+    public long minimumBytes() {
+        return UNIT_BYTES;
+    }
+
+    @Override
+    public long maximumBytes() {
+        return MAXIMUM_BYTES;
+    }
+
+    /** Any volume can be the plain content of a disk. */
+    @Override
+    public boolean probe(BlockAccess access) {
+        return true;
+    }
+
+    @Override
+    public ImageInfo inspect(BlockAccess access) {
+        long size = access.sizeBytes();
+        if (size == 0) {
+            throw ErrorCode.VDI_LOAD.because("the raw image is empty; a disk has at least one sector");
+        }
+        return new ImageInfo(name(), size, Optional.empty(), Optional.empty(), false, true);
+    }
+
+    @Override
+    public long emptyVolumeBytes(long sizeBytes) {
+        return sizeBytes;
+    }
+
+    @Override
+    public void create(BlockAccess access, UUID uuid, long sizeBytes, Operation operation) {
+        access.grow(sizeBytes);
+        access.flush();
+    }
+
+    @Override
+    public ImageLayer open(BlockAccess access, boolean writable) {
+        return new FlatLayer(inspect(access).sizeBytes(), null);
+    }
+}

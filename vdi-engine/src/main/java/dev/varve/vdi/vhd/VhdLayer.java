@@ -1,0 +1,749 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.vhd;
+
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.Invariant;
+import dev.varve.vdi.block.BlockCompletion;
+import dev.varve.vdi.block.BlockOp;
+import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.BufferPool;
+import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.image.CommitListener;
+import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.LayerHost;
+import dev.varve.vdi.image.Mapping;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A dynamic VHD without parent, on a lane.
+ *
+ * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear is zero on the device. A bit
+ * of the batmap is set only when all bits of the block are. A block that is named in the table in
+ * memory has its place on the device, with its bitmap written as zeros.
+ *
+ * <p><b>Durability and write order.</b> Allocating a block: (a) the volume is grown if need be, (b)
+ * what is not known to be zero in the new place is made zero, (c) the new bitmap is written as zeros,
+ * which also makes sure that there is room for it; only then data may be written. A commit: (1) the
+ * device is flushed, with all data and new bitmaps in it; (2) the bitmaps and sectors of the table that
+ * changed before (1) are written, from a copy; (3) the device is flushed again.
+ *
+ * <table>
+ * <caption>What a crash leaves</caption>
+ * <tr><th>after</th><th>on the device</th></tr>
+ * <tr><td>(a), (b), (c), data</td><td>space behind the last block that nothing names; the footer at
+ * the end is gone, so the image is <i>unclean</i> and the space is cut off when it is opened</td></tr>
+ * <tr><td>a part of (2)</td><td>a block is named: its data is there since (1), and bits that did not
+ * make it leave zeros or the data of before, neither acknowledged. A bit is set: its data is there
+ * since (1)</td></tr>
+ * <tr><td>(3)</td><td>everything that was written before the commit</td></tr>
+ * </table>
+ *
+ * Nothing here needs a write of more than one sector to be atomic: entries of the table and bitmaps
+ * stand for themselves, and sectors that are written along keep their content. The batmap and the
+ * footer at the end are written by {@link #seal} only; until then the batmap on the device tells what
+ * was true when the image was opened, and blocks never become less full.
+ */
+final class VhdLayer implements ImageLayer {
+    private static final int SECTOR = 512;
+    private static final int PAGE_SECTORS = 8;
+    private static final int ENTRIES_PER_SECTOR = SECTOR / 4;
+    private static final int CACHED_BITMAPS = 4096;
+
+    private final VhdHeader header;
+    private final Batmap batmap;
+    private final int blockSectors;
+    private final int bitmapSectors;
+    private final long metadataEnd;
+    private final boolean aligned;
+    private final BlockCompletion bitmapRead = this::bitmapRead;
+    private final BlockCompletion placeZeroed = this::placeZeroed;
+    private final BlockCompletion bitmapZeroed = this::bitmapZeroed;
+
+    private final List<BlockBitmap> cached = new ArrayList<>();
+    private final List<Allocation> allocations = new ArrayList<>();
+    private final List<BlockBitmap> dirtyBitmaps = new ArrayList<>();
+    private final Commit commit = new Commit();
+
+    private VhdFooter footer;
+    private int[] bat;
+    private byte[] full;
+    private BlockBitmap[] bitmaps;
+    private long[] dirtyTable;
+    private int dirtyTableSectors;
+    private int clockHand;
+
+    /** The first sector behind everything that is in use or was given out. */
+    private long nextFree;
+
+    /** From here on the volume is known to read as zero, in bytes. */
+    private final long zeroFrom;
+
+    private boolean endInOrder;
+    private boolean batmapChanged;
+    private boolean growing;
+    private LayerHost host;
+
+    /** A block that is getting its place. */
+    private static final class Allocation {
+        final int block;
+        long sector = -1;
+        BlockRequest waitingFirst;
+
+        Allocation(int block) {
+            this.block = block;
+        }
+    }
+
+    /**
+     * @param volumeBytes the size of the volume when the image was read
+     */
+    VhdLayer(VhdImage image, long volumeBytes) {
+        footer = image.footer();
+        header = image.header();
+        batmap = image.batmap();
+        bat = image.bat();
+        full = image.full();
+        bitmaps = new BlockBitmap[bat.length];
+        dirtyTable = new long[tableWords(bat.length)];
+        blockSectors = header.blockBytes() / SECTOR;
+        bitmapSectors = header.bitmapBytes() / SECTOR;
+        metadataEnd =
+                batmap == null
+                        ? header.tableOffset() + header.tableBytes()
+                        : Math.max(batmap.end(), header.tableOffset() + header.tableBytes());
+        nextFree = image.dataEnd() / SECTOR;
+        zeroFrom = volumeBytes;
+        endInOrder = image.clean();
+        aligned = isAligned(bat);
+    }
+
+    private static int tableWords(int entries) {
+        return (entries / ENTRIES_PER_SECTOR) / Long.SIZE + 1;
+    }
+
+    /** Whether the page before each block's data belongs to that block's bitmap alone. */
+    private boolean isAligned(int[] table) {
+        for (int entry : table) {
+            if (entry != VhdImage.UNUSED
+                    && (Integer.toUnsignedLong(entry) + bitmapSectors) % PAGE_SECTORS != 0) {
+                return false;
+            }
+        }
+        return header.blockBytes() % (PAGE_SECTORS * SECTOR) == 0 && bitmapSectors <= PAGE_SECTORS;
+    }
+
+    @Override
+    public long sizeBytes() {
+        return footer.currentSize();
+    }
+
+    @Override
+    public void bind(LayerHost newHost) {
+        host = newHost;
+    }
+
+    // ---- where data is
+
+    @Override
+    public void lookup(BlockRequest request, long offset, long length, Mapping answer) {
+        int block = (int) (offset / header.blockBytes());
+        long within = offset % header.blockBytes();
+        long count = Math.min(length, header.blockBytes() - within);
+        if (bat[block] == VhdImage.UNUSED) {
+            answer.zero(count);
+            return;
+        }
+        long data = dataOffset(block) + within;
+        if (isFull(block)) {
+            answer.data(data, count);
+            return;
+        }
+        BlockBitmap bitmap = bitmap(block);
+        if (bitmap.loading) {
+            await(request, bitmap, answer);
+            return;
+        }
+        int from = (int) (within / SECTOR);
+        int sectors = bitmap.run(from, from + (int) (count / SECTOR));
+        if (bitmap.isSet(from)) {
+            answer.data(data, (long) sectors * SECTOR);
+        } else {
+            answer.zero((long) sectors * SECTOR);
+        }
+    }
+
+    private long dataOffset(int block) {
+        return (Integer.toUnsignedLong(bat[block]) + bitmapSectors) * SECTOR;
+    }
+
+    private boolean isFull(int block) {
+        return (full[block >> 3] & 0x80 >> (block & 7)) != 0;
+    }
+
+    private static void await(BlockRequest request, BlockBitmap bitmap, Mapping answer) {
+        request.next = bitmap.waitingFirst;
+        bitmap.waitingFirst = request;
+        answer.await();
+    }
+
+    private BlockBitmap bitmap(int block) {
+        BlockBitmap bitmap = bitmaps[block];
+        if (bitmap == null) {
+            bitmap = remember(block);
+            load(bitmap);
+        }
+        bitmap.referenced = true;
+        return bitmap;
+    }
+
+    private BlockBitmap remember(int block) {
+        if (cached.size() >= CACHED_BITMAPS) {
+            evictOne();
+        }
+        BlockBitmap bitmap = new BlockBitmap(block, blockSectors, header.bitmapBytes());
+        bitmaps[block] = bitmap;
+        cached.add(bitmap);
+        return bitmap;
+    }
+
+    /** Drops a bitmap that was not used since the hand came by; none when all are needed. */
+    private void evictOne() {
+        for (int tries = 0; tries < 2 * cached.size(); tries++) {
+            clockHand = (clockHand + 1) % cached.size();
+            BlockBitmap candidate = cached.get(clockHand);
+            if (candidate.isEvictable()) {
+                if (!candidate.referenced) {
+                    bitmaps[candidate.block] = null;
+                    cached.set(clockHand, cached.getLast());
+                    cached.removeLast();
+                    return;
+                }
+                candidate.referenced = false;
+            }
+        }
+    }
+
+    private void load(BlockBitmap bitmap) {
+        bitmap.loading = true;
+        BlockRequest read = host.context().acquire();
+        long at = Integer.toUnsignedLong(bat[bitmap.block]) * SECTOR;
+        read.set(BlockOp.READ, 0, at, header.bitmapBytes());
+        read.data(
+                host.context().buffers().acquireNow(header.bitmapBytes()),
+                BufferPool.HEADROOM_BYTES);
+        read.owner = bitmap;
+        read.push(bitmapRead);
+        host.device().submit(read);
+    }
+
+    private void bitmapRead(BlockRequest read) {
+        BlockBitmap bitmap = (BlockBitmap) read.owner;
+        IoStatus status = read.status;
+        if (status == IoStatus.OK) {
+            MemorySegment.copy(
+                    read.buffer,
+                    ValueLayout.JAVA_BYTE,
+                    read.bufferOffset,
+                    bitmap.bits,
+                    0,
+                    bitmap.bits.length);
+            bitmap.loaded();
+        } else {
+            bitmaps[bitmap.block] = null;
+            cached.remove(bitmap);
+        }
+        giveBack(read);
+        BlockRequest waiting = bitmap.waitingFirst;
+        bitmap.waitingFirst = null;
+        wakeAll(waiting, status);
+    }
+
+    private void wakeAll(BlockRequest first, IoStatus status) {
+        BlockRequest waiting = first;
+        while (waiting != null) {
+            BlockRequest following = waiting.next;
+            waiting.next = null;
+            if (status == IoStatus.OK) {
+                host.resume(waiting);
+            } else {
+                host.fail(waiting, status);
+            }
+            waiting = following;
+        }
+    }
+
+    private void giveBack(BlockRequest request) {
+        if (request.buffer != null) {
+            host.context().buffers().release(request.buffer);
+        }
+        host.context().release(request);
+    }
+
+    // ---- where data may be written
+
+    @Override
+    public void prepare(BlockRequest request, long offset, long length, Mapping answer) {
+        int block = (int) (offset / header.blockBytes());
+        long within = offset % header.blockBytes();
+        long count = Math.min(length, header.blockBytes() - within);
+        if (bat[block] == VhdImage.UNUSED) {
+            allocate(block, request, answer);
+            return;
+        }
+        if (!isFull(block)) {
+            BlockBitmap bitmap = bitmap(block);
+            if (bitmap.loading) {
+                await(request, bitmap, answer);
+                return;
+            }
+        }
+        if (bitmaps[block] != null) {
+            bitmaps[block].pins++;
+        }
+        answer.data(dataOffset(block) + within, count);
+    }
+
+    @Override
+    public void written(long offset, long length) {
+        int block = (int) (offset / header.blockBytes());
+        BlockBitmap bitmap = bitmaps[block];
+        if (bitmap == null) {
+            return;
+        }
+        unpin(bitmap);
+        int from = (int) (offset % header.blockBytes() / SECTOR);
+        if (bitmap.set(from, from + (int) (length / SECTOR)) && !bitmap.dirty) {
+            bitmap.dirty = true;
+            dirtyBitmaps.add(bitmap);
+        }
+        if (bitmap.isFull() && !isFull(block)) {
+            full[block >> 3] |= (byte) (0x80 >> (block & 7));
+            batmapChanged = true;
+        }
+    }
+
+    @Override
+    public void abandoned(long offset, long length) {
+        BlockBitmap bitmap = bitmaps[(int) (offset / header.blockBytes())];
+        if (bitmap != null) {
+            unpin(bitmap);
+        }
+    }
+
+    private static void unpin(BlockBitmap bitmap) {
+        Invariant.check(bitmap.pins > 0, "a write that ends was prepared");
+        bitmap.pins--;
+    }
+
+    @Override
+    public boolean needsCommit(long offset, long length) {
+        int block = (int) (offset / header.blockBytes());
+        BlockBitmap bitmap = bitmaps[block];
+        return isTableDirty(block)
+                || commit.running
+                || (bitmap != null && (bitmap.dirty || bitmap.committing));
+    }
+
+    private boolean isTableDirty(int block) {
+        int sector = block / ENTRIES_PER_SECTOR;
+        return (dirtyTable[sector / Long.SIZE] & 1L << sector) != 0;
+    }
+
+    // ---- making room
+
+    private void allocate(int block, BlockRequest request, Mapping answer) {
+        Allocation allocation = null;
+        for (Allocation other : allocations) {
+            if (other.block == block) {
+                allocation = other;
+            }
+        }
+        boolean isNew = allocation == null;
+        if (isNew) {
+            allocation = new Allocation(block);
+            allocations.add(allocation);
+        }
+        request.next = allocation.waitingFirst;
+        allocation.waitingFirst = request;
+        answer.await();
+        if (isNew) {
+            place(allocation);
+        }
+    }
+
+    /** (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it. */
+    private void place(Allocation allocation) {
+        long dataSector = roundUp(nextFree + bitmapSectors, PAGE_SECTORS);
+        long end = (dataSector + blockSectors) * SECTOR;
+        if (end > host.device().geometry().sizeBytes()) {
+            if (!growing) {
+                growing = true;
+                host.grow(end, this::grown);
+            }
+            return;
+        }
+        allocation.sector = dataSector - bitmapSectors;
+        nextFree = dataSector + blockSectors;
+        endInOrder = false;
+        long start = allocation.sector * SECTOR;
+        long zeroEnd = Math.min(end, zeroFrom);
+        if (start < zeroEnd) {
+            BlockRequest zero = host.context().acquire();
+            zero.set(BlockOp.WRITE_ZEROES, BlockRequest.NO_HOLE, start, zeroEnd - start);
+            zero.owner = allocation;
+            zero.push(placeZeroed);
+            host.device().submit(zero);
+        } else {
+            zeroBitmap(allocation);
+        }
+    }
+
+    private static long roundUp(long value, int unit) {
+        return (value + unit - 1) / unit * unit;
+    }
+
+    private void grown(IoStatus status) {
+        growing = false;
+        for (Allocation allocation : List.copyOf(allocations)) {
+            if (allocation.sector < 0) {
+                if (status == IoStatus.OK) {
+                    place(allocation);
+                } else {
+                    finish(allocation, status);
+                }
+            }
+        }
+    }
+
+    private void placeZeroed(BlockRequest zero) {
+        Allocation allocation = (Allocation) zero.owner;
+        IoStatus status = zero.status;
+        giveBack(zero);
+        if (status == IoStatus.OK) {
+            zeroBitmap(allocation);
+        } else {
+            finish(allocation, status);
+        }
+    }
+
+    /** (c) Writes the new bitmap, which takes the space that later commits will need. */
+    private void zeroBitmap(Allocation allocation) {
+        BlockRequest write = host.context().acquire();
+        long start = bitmapPage(allocation.sector);
+        int length = (int) ((allocation.sector + bitmapSectors) * SECTOR - start);
+        write.set(BlockOp.WRITE, 0, start, length);
+        write.data(host.context().buffers().acquireNow(length), BufferPool.HEADROOM_BYTES);
+        write.zero(0, length);
+        write.owner = allocation;
+        write.push(bitmapZeroed);
+        host.device().submit(write);
+    }
+
+    /** Where to begin writing a bitmap: with its whole page if nothing else lies there. */
+    private long bitmapPage(long sector) {
+        long page = (sector + bitmapSectors - PAGE_SECTORS) * SECTOR;
+        return aligned && page >= metadataEnd ? page : sector * SECTOR;
+    }
+
+    private void bitmapZeroed(BlockRequest write) {
+        Allocation allocation = (Allocation) write.owner;
+        IoStatus status = write.status;
+        giveBack(write);
+        if (status == IoStatus.OK) {
+            int block = allocation.block;
+            bat[block] = (int) allocation.sector;
+            int sector = block / ENTRIES_PER_SECTOR;
+            if (!isTableDirty(block)) {
+                dirtyTable[sector / Long.SIZE] |= 1L << sector;
+                dirtyTableSectors++;
+            }
+            Invariant.check(bitmaps[block] == null, "a new block has no bitmap in memory");
+            full[block >> 3] &= (byte) ~(0x80 >> (block & 7));
+            remember(block).referenced = true;
+        }
+        finish(allocation, status);
+    }
+
+    private void finish(Allocation allocation, IoStatus status) {
+        allocations.remove(allocation);
+        if (status != IoStatus.OK && allocation.sector >= 0) {
+            long end = allocation.sector + bitmapSectors + blockSectors;
+            nextFree = nextFree == end ? allocation.sector : nextFree;
+        }
+        BlockRequest waiting = allocation.waitingFirst;
+        allocation.waitingFirst = null;
+        wakeAll(waiting, status);
+    }
+
+    // ---- commit
+
+    @Override
+    public boolean isDirty() {
+        return dirtyTableSectors > 0 || !dirtyBitmaps.isEmpty();
+    }
+
+    @Override
+    public void commit(CommitListener listener) {
+        commit.request(listener);
+    }
+
+    /** One commit at a time; what comes while one is running is served together by the next. */
+    private final class Commit {
+        private final BlockCompletion dataFlushed = this::dataFlushed;
+        private final BlockCompletion metadataWritten = this::metadataWritten;
+        private final BlockCompletion metadataFlushed = this::metadataFlushed;
+        private final List<BlockBitmap> writing = new ArrayList<>();
+        private List<CommitListener> current = new ArrayList<>();
+        private List<CommitListener> following = new ArrayList<>();
+        private IoStatus failure = IoStatus.OK;
+        private MemorySegment copy;
+        private long[] offsets = new long[64];
+        private int[] lengths = new int[64];
+        private int writes;
+        private int pending;
+        private boolean running;
+
+        void request(CommitListener listener) {
+            following.add(listener);
+            if (!running) {
+                begin();
+            }
+        }
+
+        private void begin() {
+            List<CommitListener> swap = current;
+            current = following;
+            following = swap;
+            running = true;
+            if (failure != IoStatus.OK) {
+                end(failure);
+                return;
+            }
+            snapshot();
+            flush(dataFlushed);
+        }
+
+        /** Copies what is dirty now: bits that are set after this belong to data not flushed yet. */
+        private void snapshot() {
+            writes = 0;
+            if (!isDirty()) {
+                return;
+            }
+            int bytes = dirtyTableSectors * SECTOR;
+            for (BlockBitmap bitmap : dirtyBitmaps) {
+                bytes += bitmapWriteBytes(bitmap);
+            }
+            copy = host.context().buffers().acquireNow(bytes);
+            long at = BufferPool.HEADROOM_BYTES;
+            for (BlockBitmap bitmap : dirtyBitmaps) {
+                int length = bitmapWriteBytes(bitmap);
+                int padding = length - bitmap.bits.length;
+                copy.asSlice(at, padding).fill((byte) 0);
+                MemorySegment.copy(
+                        bitmap.bits,
+                        0,
+                        copy,
+                        ValueLayout.JAVA_BYTE,
+                        at + padding,
+                        bitmap.bits.length);
+                add(bitmapPage(Integer.toUnsignedLong(bat[bitmap.block])), length);
+                at += length;
+                bitmap.dirty = false;
+                bitmap.committing = true;
+                writing.add(bitmap);
+            }
+            dirtyBitmaps.clear();
+            snapshotTable(at);
+        }
+
+        private int bitmapWriteBytes(BlockBitmap bitmap) {
+            long sector = Integer.toUnsignedLong(bat[bitmap.block]);
+            return (int) ((sector + bitmapSectors) * SECTOR - bitmapPage(sector));
+        }
+
+        private void snapshotTable(long position) {
+            long at = position;
+            for (int word = 0; word < dirtyTable.length; word++) {
+                for (long rest = dirtyTable[word]; rest != 0; rest &= rest - 1) {
+                    int sector = word * Long.SIZE + Long.numberOfTrailingZeros(rest);
+                    int first = sector * ENTRIES_PER_SECTOR;
+                    for (int i = 0; i < ENTRIES_PER_SECTOR; i++) {
+                        int entry = first + i < bat.length ? bat[first + i] : VhdImage.UNUSED;
+                        copy.set(BIG_ENDIAN_INT, at + 4L * i, entry);
+                    }
+                    add(header.tableOffset() + (long) sector * SECTOR, SECTOR);
+                    at += SECTOR;
+                }
+                dirtyTable[word] = 0;
+            }
+            dirtyTableSectors = 0;
+        }
+
+        private void add(long offset, int length) {
+            if (writes == offsets.length) {
+                offsets = Arrays.copyOf(offsets, 2 * writes);
+                lengths = Arrays.copyOf(lengths, 2 * writes);
+            }
+            offsets[writes] = offset;
+            lengths[writes] = length;
+            writes++;
+        }
+
+        private void flush(BlockCompletion completion) {
+            BlockRequest request = host.context().acquire().set(BlockOp.FLUSH, 0, 0, 0);
+            request.push(completion);
+            host.device().submit(request);
+        }
+
+        private void dataFlushed(BlockRequest flush) {
+            IoStatus status = flush.status;
+            giveBack(flush);
+            if (status != IoStatus.OK || writes == 0) {
+                end(status);
+                return;
+            }
+            pending = writes;
+            long at = BufferPool.HEADROOM_BYTES;
+            int count = writes;
+            for (int i = 0; i < count; i++) {
+                BlockRequest write = host.context().acquire();
+                write.set(BlockOp.WRITE, 0, offsets[i], lengths[i]).data(copy, at);
+                at += lengths[i];
+                write.push(metadataWritten);
+                host.device().submit(write);
+            }
+        }
+
+        private void metadataWritten(BlockRequest write) {
+            if (write.status != IoStatus.OK && failure == IoStatus.OK) {
+                failure = write.status;
+            }
+            host.context().release(write);
+            if (--pending == 0) {
+                if (failure == IoStatus.OK) {
+                    flush(metadataFlushed);
+                } else {
+                    end(failure);
+                }
+            }
+        }
+
+        private void metadataFlushed(BlockRequest flush) {
+            IoStatus status = flush.status;
+            giveBack(flush);
+            end(status);
+        }
+
+        /** A failure stays: nobody knows what is on the device until the image is read again. */
+        private void end(IoStatus status) {
+            if (status != IoStatus.OK) {
+                failure = status;
+            }
+            if (copy != null) {
+                host.context().buffers().release(copy);
+                copy = null;
+            }
+            writing.forEach(bitmap -> bitmap.committing = false);
+            writing.clear();
+            running = false;
+            List<CommitListener> done = current;
+            current = new ArrayList<>();
+            done.forEach(listener -> listener.committed(status));
+            if (!running && !following.isEmpty()) {
+                begin();
+            }
+        }
+    }
+
+    private static final ValueLayout.OfInt BIG_ENDIAN_INT =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(java.nio.ByteOrder.BIG_ENDIAN);
+
+    // ---- size and end
+
+    /**
+     * The footer at the start is a single sector and decides. Before it is written: the footer at the
+     * end is taken away, so that a crash leaves an unclean image and not two footers that disagree;
+     * entries of the table behind the old size are cleared, whatever a foreign program left there.
+     */
+    @Override
+    public void resize(BlockAccess access, long newSizeBytes) {
+        if (header.capacityBytes() < newSizeBytes) {
+            throw ErrorCode.VDI_RESIZE.because(
+                    "the block table of this image has room for a disk of "
+                            + header.capacityBytes()
+                            + " bytes; copy it to a new disk to make it larger");
+        }
+        removeEnd(access);
+        int newLength = (int) ((newSizeBytes + header.blockBytes() - 1) / header.blockBytes());
+        clearEntries(access, bat.length, newLength);
+        VhdFooter resized = footer.withSize(newSizeBytes);
+        access.write(0, resized.encode());
+        access.flush();
+        int oldLength = bat.length;
+        bat = Arrays.copyOf(bat, newLength);
+        Arrays.fill(bat, oldLength, newLength, VhdImage.UNUSED);
+        full = Arrays.copyOf(full, Batmap.usedBytes(newSizeBytes, header.blockBytes()));
+        bitmaps = Arrays.copyOf(bitmaps, newLength);
+        dirtyTable = Arrays.copyOf(dirtyTable, tableWords(newLength));
+        footer = resized;
+        batmapChanged = true;
+    }
+
+    private void removeEnd(BlockAccess access) {
+        if (endInOrder) {
+            long end = access.sizeBytes() / SECTOR * SECTOR;
+            access.zero(end - VhdFooter.BYTES, VhdFooter.BYTES);
+            access.flush();
+            endInOrder = false;
+        }
+    }
+
+    private void clearEntries(BlockAccess access, int from, int to) {
+        long first = header.tableOffset() + from * 4L / SECTOR * SECTOR;
+        long last = header.tableOffset() + (to * 4L + SECTOR - 1) / SECTOR * SECTOR;
+        if (from >= to) {
+            return;
+        }
+        byte[] sectors = access.read(first, (int) (last - first));
+        long at = header.tableOffset() + from * 4L - first;
+        Arrays.fill(sectors, (int) at, (int) (at + (to - from) * 4L), (byte) 0xFF);
+        access.write(first, sectors);
+        access.flush();
+    }
+
+    @Override
+    public void seal(BlockAccess access) {
+        if (commit.failure != IoStatus.OK || (endInOrder && !batmapChanged)) {
+            return;
+        }
+        removeEnd(access);
+        if (batmap != null) {
+            access.write(batmap.offset(), full);
+            access.write(Batmap.headerOffset(header), batmap.encode(full));
+            access.flush();
+        }
+        long end = dataEnd();
+        access.write(end, footer.encode());
+        access.flush();
+        access.shrink(end + VhdFooter.BYTES);
+        access.flush();
+        endInOrder = true;
+        batmapChanged = false;
+    }
+
+    private long dataEnd() {
+        long last = metadataEnd / SECTOR;
+        for (int entry : bat) {
+            if (entry != VhdImage.UNUSED) {
+                last = Math.max(last, Integer.toUnsignedLong(entry) + bitmapSectors + blockSectors);
+            }
+        }
+        return last * SECTOR;
+    }
+}
