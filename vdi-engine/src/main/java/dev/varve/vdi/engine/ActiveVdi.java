@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -31,7 +32,7 @@ import java.util.concurrent.TimeoutException;
 public final class ActiveVdi {
     private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(60);
     private static final long REAP_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final ThreadTask REAPERS = new ThreadTask();
+    private static final ThreadFactory REAPERS = Threads.virtualFactory("vdi-reaper-");
 
     private final UUID uuid;
     private final OpenVolume volume;
@@ -41,16 +42,6 @@ public final class ActiveVdi {
     private final RequestPool requests;
     private final boolean writable;
     private final Runnable onClose;
-
-    /** Starts threads that close what a stuck device has given back at last. */
-    private static final class ThreadTask {
-        private final java.util.concurrent.ThreadFactory factory =
-                Threads.virtualFactory("vdi-reaper-");
-
-        void start(Runnable task) {
-            factory.newThread(task).start();
-        }
-    }
 
     ActiveVdi(
             UUID uuid,
@@ -142,6 +133,7 @@ public final class ActiveVdi {
      */
     public void close(Operation operation) {
         boolean drained = false;
+        boolean closed;
         try {
             drained = quiesce(operation);
             if (drained && writable) {
@@ -150,16 +142,22 @@ public final class ActiveVdi {
             }
         } finally {
             onClose.run();
-            lane().execute(device::cut);
-            if (drained) {
-                volume.close();
-            } else {
-                lane().execute(this::reapLater);
-            }
+            closed = closeVolume();
         }
-        if (!drained) {
+        if (!drained || !closed) {
             throw ErrorCode.DEVICE_DETACH_TIMEOUT.with("VDI", uuid.toString());
         }
+    }
+
+    /** Refuses requests from now on and closes the volume as soon as nothing is in flight. */
+    private boolean closeVolume() {
+        CompletableFuture<Boolean> closed = new CompletableFuture<>();
+        lane().execute(
+                        () -> {
+                            device.cut();
+                            reap(closed);
+                        });
+        return await(closed, REAP_NANOS);
     }
 
     private boolean quiesce(Operation operation) {
@@ -206,18 +204,16 @@ public final class ActiveVdi {
         operation.progress(1);
     }
 
-    /** Waits, on the lane, for a device that still has requests, and then closes the volume. */
-    private void reapLater() {
-        LaneTimer[] timer = new LaneTimer[1];
-        timer[0] =
-                new LaneTimer(
-                        () -> {
-                            if (device.inFlight() == 0 && volume.device().inFlight() == 0) {
-                                REAPERS.start(volume::close);
-                            } else {
-                                lane().schedule(timer[0], REAP_NANOS);
-                            }
-                        });
-        lane().schedule(timer[0], REAP_NANOS);
+    private void reap(CompletableFuture<Boolean> closed) {
+        if (device.inFlight() == 0 && volume.device().inFlight() == 0) {
+            Runnable close =
+                    () -> {
+                        volume.close();
+                        closed.complete(true);
+                    };
+            REAPERS.newThread(close).start();
+        } else {
+            lane().schedule(new LaneTimer(() -> reap(closed)), REAP_NANOS / 10);
+        }
     }
 }

@@ -46,7 +46,13 @@ public final class IoFile implements AutoCloseable {
         if (fd < 0) {
             throw failure(path, fd);
         }
-        return new IoFile(path, fd, isDirect, isDirect ? directAlignment(fd) : 1);
+        if (isDirect && !takesSectors(fd)) {
+            // The end of a VHD is a sector of 512 bytes, which a medium with larger sectors only gives
+            // through the page cache.
+            Libc.close(fd);
+            return open(path, writable, false);
+        }
+        return new IoFile(path, fd, isDirect, isDirect ? SECTOR_BYTES : 1);
     }
 
     private static RuntimeException failure(Path path, int error) {
@@ -58,14 +64,11 @@ public final class IoFile implements AutoCloseable {
         };
     }
 
-    /**
-     * The smallest unit of direct I/O: 512 bytes when the device below has such sectors, which a trial
-     * read tells, else the 4096 bytes that every device takes.
-     */
-    private static int directAlignment(int fd) {
+    /** Whether direct I/O goes by sectors of 512 bytes, which a trial read tells. */
+    private static boolean takesSectors(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             long address = arena.allocate(SECTOR_BYTES, PAGE_BYTES).address();
-            return Libc.pread(fd, address, SECTOR_BYTES, SECTOR_BYTES) >= 0 ? SECTOR_BYTES : PAGE_BYTES;
+            return Libc.pread(fd, address, SECTOR_BYTES, SECTOR_BYTES) >= 0;
         }
     }
 
