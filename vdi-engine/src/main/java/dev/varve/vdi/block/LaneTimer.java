@@ -10,7 +10,8 @@ package dev.varve.vdi.block;
 public final class LaneTimer implements Comparable<LaneTimer> {
     private final Runnable action;
     private long dueNanos;
-    private boolean scheduled;
+    private boolean queued;
+    private boolean cancelled;
 
     /** A timer that is not scheduled. */
     public LaneTimer(Runnable action) {
@@ -19,7 +20,12 @@ public final class LaneTimer implements Comparable<LaneTimer> {
 
     /** Whether it will run. */
     public boolean isScheduled() {
-        return scheduled;
+        return queued && !cancelled;
+    }
+
+    /** Makes a scheduled timer not run. */
+    public void cancel() {
+        cancelled = true;
     }
 
     /** When it runs, in the lane's monotonic time. */
@@ -27,16 +33,24 @@ public final class LaneTimer implements Comparable<LaneTimer> {
         return dueNanos;
     }
 
+    /** For the lane: whether it is in the lane's queue, cancelled or not. */
+    public boolean isQueued() {
+        return queued;
+    }
+
     /** For the lane: it runs at this time. */
     public void arm(long newDueNanos) {
         dueNanos = newDueNanos;
-        scheduled = true;
+        queued = true;
+        cancelled = false;
     }
 
     /** For the lane: its time has come. */
     public void fire() {
-        scheduled = false;
-        action.run();
+        queued = false;
+        if (!cancelled) {
+            action.run();
+        }
     }
 
     @Override

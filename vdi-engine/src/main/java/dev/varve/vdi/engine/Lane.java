@@ -273,7 +273,7 @@ public final class Lane implements IoContext {
 
     @Override
     public void schedule(LaneTimer timer, long delayNanos) {
-        if (timer.isScheduled()) {
+        if (timer.isQueued()) {
             timers.remove(timer);
         }
         timer.arm(clock.nanoTime() + delayNanos);

@@ -15,9 +15,13 @@ import java.util.ArrayDeque;
 public final class RequestPool {
     private final BlockRequest[] free;
     private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+    private final Runnable wakeAll = this::wakeAll;
+    private final Lane lane;
+    private boolean wakeScheduled;
     private int freeCount;
 
     RequestPool(Lane lane, int size) {
+        this.lane = lane;
         free = new BlockRequest[size];
         for (int i = 0; i < size; i++) {
             free[i] = new BlockRequest(lane);
@@ -35,15 +39,23 @@ public final class RequestPool {
         return request;
     }
 
-    /** Takes a request back, and lets the first of those go on who wait. */
+    /** Takes a request back; those who wait try again at the end of the turn. */
     public void release(BlockRequest request) {
         Invariant.check(freeCount < free.length, "a request is released once");
         request.buffer = null;
         request.owner = null;
         free[freeCount++] = request;
-        Runnable first = waiting.poll();
-        if (first != null) {
-            first.run();
+        if (!waiting.isEmpty() && !wakeScheduled) {
+            wakeScheduled = true;
+            lane.atEndOfTurn(wakeAll);
+        }
+    }
+
+    /** All who wait try again, in the order in which they came; some will wait anew. */
+    private void wakeAll() {
+        wakeScheduled = false;
+        for (int count = waiting.size(); count > 0; count--) {
+            waiting.poll().run();
         }
     }
 

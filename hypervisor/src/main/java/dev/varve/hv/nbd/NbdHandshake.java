@@ -1,0 +1,359 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.nbd;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The negotiation of a connection, from the greeting to the choice of an export: bytes in, bytes out,
+ * no I/O.
+ *
+ * <p>What a client may do to it is bounded: the size of an option, the number of options, the size of
+ * all answers.
+ *
+ * <p><b>Threads:</b> one at a time.
+ */
+final class NbdHandshake {
+    /** Finds exports. */
+    interface Exports {
+        /** The export of this name; the empty name is the only export there is. */
+        Optional<NbdExport> find(String name);
+
+        /** The names of all exports. */
+        List<String> names();
+    }
+
+    /** How far the negotiation is. */
+    enum State {
+        /** It goes on. */
+        OPEN,
+        /** An export was chosen. */
+        DONE,
+        /** The client leaves, or does not speak the protocol: send what there is and close. */
+        CLOSED
+    }
+
+    /** The longest option that is looked at, in bytes. */
+    static final int LONGEST_OPTION = 8 << 10;
+
+    private static final int LONGEST_SKIPPED = 1 << 20;
+    private static final int MOST_OPTIONS = 256;
+    private static final int LONGEST_NAME = 4096;
+    private static final int LONGEST_ANSWER = 4 << 20;
+
+    private final Exports exports;
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream(256);
+    private State state = State.OPEN;
+    private boolean flagsSeen;
+    private boolean noZeroes;
+    private boolean structured;
+    private String contextExport;
+    private boolean allocationContext;
+    private long toSkip;
+    private int skippedOption;
+    private int options;
+    private NbdExport chosen;
+
+    NbdHandshake(Exports exports) {
+        this.exports = exports;
+        putLong(Nbd.MAGIC);
+        putLong(Nbd.OPTION_MAGIC);
+        putShort(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES);
+    }
+
+    State state() {
+        return state;
+    }
+
+    /** The chosen export, when the state is DONE. */
+    NbdExport export() {
+        return chosen;
+    }
+
+    /** Whether answers may be structured. */
+    boolean isStructured() {
+        return structured;
+    }
+
+    /** Whether the client may ask for block status. */
+    boolean hasAllocationContext() {
+        return allocationContext && chosen != null && chosen.name().equals(contextExport);
+    }
+
+    /** Takes what is to be sent. */
+    byte[] takeOutput() {
+        byte[] bytes = out.toByteArray();
+        out.reset();
+        return bytes;
+    }
+
+    /**
+     * Takes as many whole messages from the input as there are, up to the choice of an export. What is
+     * left is the beginning of the next message.
+     */
+    void accept(ByteBuffer in) {
+        while (state == State.OPEN && step(in)) {
+            if (out.size() > LONGEST_ANSWER) {
+                state = State.CLOSED;
+            }
+        }
+    }
+
+    private boolean step(ByteBuffer in) {
+        if (toSkip > 0) {
+            return skip(in);
+        }
+        if (!flagsSeen) {
+            return clientFlags(in);
+        }
+        if (in.remaining() < Nbd.OPTION_HEADER_BYTES) {
+            return false;
+        }
+        int start = in.position();
+        if (in.getLong(start) != Nbd.OPTION_MAGIC || ++options > MOST_OPTIONS) {
+            state = State.CLOSED;
+            return false;
+        }
+        int option = in.getInt(start + 8);
+        long length = Integer.toUnsignedLong(in.getInt(start + 12));
+        if (length > LONGEST_OPTION) {
+            return beginSkip(in, option, length);
+        }
+        if (in.remaining() < Nbd.OPTION_HEADER_BYTES + length) {
+            options--;
+            return false;
+        }
+        byte[] data = new byte[(int) length];
+        in.position(start + Nbd.OPTION_HEADER_BYTES);
+        in.get(data);
+        option(option, data);
+        return true;
+    }
+
+    private boolean clientFlags(ByteBuffer in) {
+        if (in.remaining() < 4) {
+            return false;
+        }
+        int flags = in.getInt();
+        flagsSeen = true;
+        noZeroes = (flags & Nbd.FLAG_NO_ZEROES) != 0;
+        boolean known = (flags & ~(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES)) == 0;
+        if (!known) {
+            state = State.CLOSED;
+        }
+        return known;
+    }
+
+    private boolean beginSkip(ByteBuffer in, int option, long length) {
+        if (length > LONGEST_SKIPPED || option == Nbd.OPT_EXPORT_NAME) {
+            state = State.CLOSED;
+            return false;
+        }
+        in.position(in.position() + Nbd.OPTION_HEADER_BYTES);
+        toSkip = length;
+        skippedOption = option;
+        return true;
+    }
+
+    private boolean skip(ByteBuffer in) {
+        int count = (int) Math.min(toSkip, in.remaining());
+        in.position(in.position() + count);
+        toSkip -= count;
+        if (toSkip == 0) {
+            error(skippedOption, Nbd.REP_ERR_TOO_BIG, "the option is longer than " + LONGEST_OPTION);
+        }
+        return toSkip == 0;
+    }
+
+    private void option(int option, byte[] data) {
+        switch (option) {
+            case Nbd.OPT_EXPORT_NAME -> exportName(data);
+            case Nbd.OPT_ABORT -> {
+                reply(option, Nbd.REP_ACK, new byte[0]);
+                state = State.CLOSED;
+            }
+            case Nbd.OPT_LIST -> list(data);
+            case Nbd.OPT_INFO, Nbd.OPT_GO -> info(option, data);
+            case Nbd.OPT_STRUCTURED_REPLY -> structuredReply(data);
+            case Nbd.OPT_LIST_META_CONTEXT, Nbd.OPT_SET_META_CONTEXT -> metaContext(option, data);
+            default -> error(option, Nbd.REP_ERR_UNSUP, "the option " + option + " is not known");
+        }
+    }
+
+    /** The old way to choose: there is no way to refuse but to close. */
+    private void exportName(byte[] data) {
+        Optional<NbdExport> found = find(data);
+        if (found.isEmpty()) {
+            state = State.CLOSED;
+            return;
+        }
+        choose(found.get());
+        putLong(chosen.sizeBytes());
+        putShort(chosen.flags());
+        if (!noZeroes) {
+            out.writeBytes(new byte[124]);
+        }
+    }
+
+    private void choose(NbdExport export) {
+        chosen = export;
+        state = State.DONE;
+    }
+
+    private Optional<NbdExport> find(byte[] name) {
+        return name.length > LONGEST_NAME
+                ? Optional.empty()
+                : exports.find(new String(name, StandardCharsets.UTF_8));
+    }
+
+    private void list(byte[] data) {
+        if (data.length != 0) {
+            error(Nbd.OPT_LIST, Nbd.REP_ERR_INVALID, "a list takes no data");
+            return;
+        }
+        for (String name : exports.names()) {
+            byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+            ByteBuffer entry = ByteBuffer.allocate(4 + bytes.length);
+            entry.putInt(bytes.length).put(bytes);
+            reply(Nbd.OPT_LIST, Nbd.REP_SERVER, entry.array());
+        }
+        reply(Nbd.OPT_LIST, Nbd.REP_ACK, new byte[0]);
+    }
+
+    /** Data: length of the name, name, number of information requests, their types. */
+    private void info(int option, byte[] data) {
+        ByteBuffer in = ByteBuffer.wrap(data);
+        byte[] name = takeString(in);
+        if (name == null || in.remaining() < 2 || in.remaining() != 2 + 2 * unsignedShort(in)) {
+            error(option, Nbd.REP_ERR_INVALID, "the option's lengths do not agree");
+            return;
+        }
+        Optional<NbdExport> found = find(name);
+        if (found.isEmpty()) {
+            error(option, Nbd.REP_ERR_UNKNOWN, "there is no attached disk of this name");
+            return;
+        }
+        NbdExport export = found.get();
+        ByteBuffer size = ByteBuffer.allocate(12);
+        size.putShort((short) Nbd.INFO_EXPORT);
+        size.putLong(export.sizeBytes()).putShort((short) export.flags());
+        reply(option, Nbd.REP_INFO, size.array());
+        ByteBuffer blocks = ByteBuffer.allocate(14);
+        blocks.putShort((short) Nbd.INFO_BLOCK_SIZE);
+        blocks.putInt(Nbd.MINIMUM_BLOCK_BYTES).putInt(Nbd.PREFERRED_BLOCK_BYTES);
+        blocks.putInt(Nbd.MAXIMUM_PAYLOAD_BYTES);
+        reply(option, Nbd.REP_INFO, blocks.array());
+        reply(option, Nbd.REP_ACK, new byte[0]);
+        if (option == Nbd.OPT_GO) {
+            choose(export);
+        }
+    }
+
+    private static int unsignedShort(ByteBuffer in) {
+        return Short.toUnsignedInt(in.getShort(in.position()));
+    }
+
+    /** A string with its 32-bit length before it, or null when the input is too short. */
+    private static byte[] takeString(ByteBuffer in) {
+        if (in.remaining() < 4) {
+            return null;
+        }
+        int length = in.getInt();
+        if (length < 0 || length > in.remaining()) {
+            return null;
+        }
+        byte[] bytes = new byte[length];
+        in.get(bytes);
+        return bytes;
+    }
+
+    private void structuredReply(byte[] data) {
+        if (data.length != 0) {
+            error(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ERR_INVALID, "the option takes no data");
+            return;
+        }
+        structured = true;
+        reply(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK, new byte[0]);
+    }
+
+    /** Data: length of the export's name, name, number of queries, queries with their lengths. */
+    private void metaContext(int option, byte[] data) {
+        ByteBuffer in = ByteBuffer.wrap(data);
+        byte[] name = takeString(in);
+        List<String> queries = name == null ? null : queries(in);
+        if (queries == null || (option == Nbd.OPT_SET_META_CONTEXT && !structured)) {
+            error(option, Nbd.REP_ERR_INVALID, "the option's lengths or its place are not right");
+            return;
+        }
+        Optional<NbdExport> found = find(name);
+        if (found.isEmpty()) {
+            error(option, Nbd.REP_ERR_UNKNOWN, "there is no attached disk of this name");
+            return;
+        }
+        boolean listAll = option == Nbd.OPT_LIST_META_CONTEXT && queries.isEmpty();
+        boolean asked =
+                listAll
+                        || queries.contains(Nbd.CONTEXT_ALLOCATION)
+                        || (option == Nbd.OPT_LIST_META_CONTEXT && queries.contains("base:"));
+        if (option == Nbd.OPT_SET_META_CONTEXT) {
+            allocationContext = asked;
+            contextExport = found.get().name();
+        }
+        if (asked) {
+            byte[] context = Nbd.CONTEXT_ALLOCATION.getBytes(StandardCharsets.UTF_8);
+            ByteBuffer entry = ByteBuffer.allocate(4 + context.length);
+            entry.putInt(option == Nbd.OPT_SET_META_CONTEXT ? Nbd.CONTEXT_ALLOCATION_ID : 0);
+            entry.put(context);
+            reply(option, Nbd.REP_META_CONTEXT, entry.array());
+        }
+        reply(option, Nbd.REP_ACK, new byte[0]);
+    }
+
+    private static List<String> queries(ByteBuffer in) {
+        if (in.remaining() < 4) {
+            return null;
+        }
+        int count = in.getInt();
+        List<String> queries = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            byte[] query = takeString(in);
+            if (query == null) {
+                return null;
+            }
+            queries.add(new String(query, StandardCharsets.UTF_8));
+        }
+        return count < 0 || in.hasRemaining() ? null : queries;
+    }
+
+    private void error(int option, int type, String message) {
+        reply(option, type, message.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void reply(int option, int type, byte[] data) {
+        putLong(Nbd.OPTION_REPLY_MAGIC);
+        putInt(option);
+        putInt(type);
+        putInt(data.length);
+        out.writeBytes(data);
+    }
+
+    private void putLong(long value) {
+        putInt((int) (value >>> 32));
+        putInt((int) value);
+    }
+
+    private void putInt(int value) {
+        putShort(value >>> 16);
+        putShort(value);
+    }
+
+    private void putShort(int value) {
+        out.write(value >>> 8);
+        out.write(value);
+    }
+}
