@@ -9,4 +9,7 @@ module dev.varve.sr {
     exports dev.varve.sr.spi;
 
     uses dev.varve.sr.spi.SrDriver;
+
+    provides dev.varve.sr.spi.SrDriver with
+            dev.varve.sr.driver.file.FileSrDriver;
 }

@@ -59,6 +59,21 @@ public final class Libc {
     public static final int ECANCELED = 125;
     public static final int EDQUOT = 122;
 
+    public static final int EEXIST = 17;
+    public static final int EXDEV = 18;
+    public static final int ENOTDIR = 20;
+    public static final int EISDIR = 21;
+    public static final int ENOTEMPTY = 39;
+    public static final int ESTALE = 116;
+
+    public static final int LOCK_SH = 1;
+    public static final int LOCK_EX = 2;
+    public static final int LOCK_NB = 4;
+    public static final int LOCK_UN = 8;
+
+    private static final int AT_FDCWD = -100;
+    private static final int AT_SYMLINK_NOFOLLOW = 0x100;
+
     private static final int AF_UNIX = 1;
     private static final int SOCK_STREAM = 1;
     private static final int SOCK_NONBLOCK = 04000;
@@ -122,6 +137,24 @@ public final class Libc {
             find("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG), 1);
     private static final MethodHandle SYSCALL6 =
             find("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG), 1);
+    private static final MethodHandle STATX =
+            find(
+                    "statx",
+                    FunctionDescriptor.of(
+                            INT, INT, ValueLayout.ADDRESS, INT, INT, ValueLayout.ADDRESS));
+    private static final MethodHandle RENAME =
+            find(
+                    "rename",
+                    FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+    private static final MethodHandle LINK =
+            find("link", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+    private static final MethodHandle UNLINK =
+            find("unlink", FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
+    private static final MethodHandle RMDIR =
+            find("rmdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
+    private static final MethodHandle MKDIR =
+            find("mkdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle FLOCK = find("flock", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle SYSCONF = find("sysconf", FunctionDescriptor.of(LONG, INT));
 
     private Libc() {}
@@ -259,6 +292,91 @@ public final class Libc {
         try {
             MemorySegment state = STATE.get();
             return result((long) LSEEK.invokeExact(state, fd, 0L, 2), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * {@code statx(2)} of the basic fields into {@link FileStatus#BYTES} bytes.
+     *
+     * @param follow whether a symbolic link stands for what it points to
+     */
+    static int statx(String path, boolean follow, MemorySegment target) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment name = arena.allocateFrom(path);
+            int flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
+            int mask = FileStatus.BASIC_FIELDS;
+            return result(
+                    (int) STATX.invokeExact(state, AT_FDCWD, name, flags, mask, target), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code rename(2)}: a file that has the new name is replaced. */
+    public static int rename(String from, String to) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment source = arena.allocateFrom(from);
+            MemorySegment target = arena.allocateFrom(to);
+            return result((int) RENAME.invokeExact(state, source, target), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code link(2)}. */
+    public static int link(String existing, String name) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment source = arena.allocateFrom(existing);
+            MemorySegment target = arena.allocateFrom(name);
+            return result((int) LINK.invokeExact(state, source, target), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code unlink(2)}. */
+    public static int unlink(String path) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment name = arena.allocateFrom(path);
+            return result((int) UNLINK.invokeExact(state, name), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code rmdir(2)}. */
+    public static int rmdir(String path) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment name = arena.allocateFrom(path);
+            return result((int) RMDIR.invokeExact(state, name), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code mkdir(2)}. */
+    public static int mkdir(String path, int mode) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment name = arena.allocateFrom(path);
+            return result((int) MKDIR.invokeExact(state, name, mode), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** {@code flock(2)}: the lock belongs to the open file and goes when that is closed. */
+    public static int flock(int fd, int operation) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) FLOCK.invokeExact(state, fd, operation), state);
         } catch (Throwable thrown) {
             throw unexpected(thrown);
         }
@@ -457,6 +575,12 @@ public final class Libc {
             case EPERM -> "EPERM";
             case ENOENT -> "ENOENT";
             case EIO -> "EIO";
+            case EEXIST -> "EEXIST";
+            case EXDEV -> "EXDEV";
+            case ENOTDIR -> "ENOTDIR";
+            case EISDIR -> "EISDIR";
+            case ENOTEMPTY -> "ENOTEMPTY";
+            case ESTALE -> "ESTALE";
             case EAGAIN -> "EAGAIN";
             case EINVAL -> "EINVAL";
             case EFBIG -> "EFBIG";

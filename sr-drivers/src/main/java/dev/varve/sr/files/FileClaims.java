@@ -1,0 +1,232 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sr.files;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import dev.varve.sr.spi.Claims;
+import dev.varve.vdi.ErrorCode;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * Claims as files in the directory of the repository, one for each host that uses a disk.
+ *
+ * <table>
+ * <caption>{@code .varve/claims/<vdi>.<host>.json}, besides the fields of {@link Documents}</caption>
+ * <tr><th>field</th><th>type</th><th>meaning</th></tr>
+ * <tr><td>format</td><td>text</td><td>{@code varve-claim}</td></tr>
+ * <tr><td>vdi, host</td><td>text</td><td>the UUIDs of the file name</td></tr>
+ * <tr><td>mode</td><td>text</td><td>{@code READ} or {@code WRITE}</td></tr>
+ * <tr><td>epoch</td><td>number</td><td>higher than that of every earlier claim</td></tr>
+ * <tr><td>bootId, pidNamespace, pid, startTicks</td><td></td><td>{@link Holder}</td></tr>
+ * </table>
+ *
+ * <p>{@code .varve/claims/epoch.json} (format {@code varve-epoch}) holds the last epoch that was
+ * given out in its field {@code last}; it grows with a claim on any disk, and so on each.
+ *
+ * <p>All of it is read and changed under a lock on {@code .varve/claims/lock}, which goes with the
+ * process that holds it. Files are replaced whole and synced before the lock is given up.
+ *
+ * <p>What is taken over: claims of this host, unless the process that made them is certain to be
+ * another one that lives; and claims of any host whose process is certain to be gone, which only a
+ * process of the same boot and process namespace can tell. A host that lost power is another boot:
+ * its claims stay until it comes back and takes them over itself. Nothing is taken over for being
+ * old.
+ *
+ * <p><b>What this does not do:</b> the lock is as good as {@code flock(2)} on the file system. On
+ * NFS that needs a server with locking; on a cluster file system without it, two hosts may read the
+ * claims at the same moment and both write one. The second check, for claims of others after
+ * writing ours, makes that window smaller and does not close it. And a claim is advice: it stops
+ * daemons, not a person with {@code dd}.
+ *
+ * <p>A host has one claim on a disk. A host that claims a disk again replaces its claim, and only
+ * the last one can be released.
+ *
+ * <p><b>Threads:</b> any.
+ */
+public final class FileClaims implements Claims {
+    private static final String FORMAT = "varve-claim";
+    private static final String EPOCH_FORMAT = "varve-epoch";
+
+    private final FileOps ops;
+    private final Path directory;
+    private final UUID host;
+    private final Holder self;
+
+    private record Held(Claim claim, Holder holder) {}
+
+    /**
+     * @param root the directory of the repository
+     * @param host the UUID of this host
+     */
+    public FileClaims(Path root, UUID host) {
+        this(root, host, new LinuxFileOps(), Holder.self());
+    }
+
+    FileClaims(Path root, UUID host, FileOps ops, Holder self) {
+        this.directory = new Names(root).claims;
+        this.host = host;
+        this.ops = ops;
+        this.self = self;
+    }
+
+    @Override
+    public Claim acquire(UUID vdi, Mode mode) {
+        try (FileOps.Lock _ = ops.lock(directory.resolve("lock"))) {
+            refuseConflict(vdi, mode, true);
+            Claim claim = new Claim(vdi, host, mode, nextEpoch());
+            ops.replace(file(vdi, host), encode(claim));
+            try {
+                refuseConflict(vdi, mode, false);
+            } catch (RuntimeException e) {
+                remove(claim);
+                throw e;
+            }
+            return claim;
+        }
+    }
+
+    /**
+     * Fails when somebody's claim excludes ours, and removes the claims of processes that are gone.
+     */
+    private void refuseConflict(UUID vdi, Mode mode, boolean ownToo) {
+        for (Held held : held(vdi)) {
+            boolean own = held.claim().host().equals(host);
+            if (own && (!ownToo || !livesElsewhere(held.holder()))) {
+                continue;
+            }
+            if (held.holder().isGone(self)) {
+                remove(held.claim());
+            } else if (own || mode == Mode.WRITE || held.claim().mode() == Mode.WRITE) {
+                throw inUse(held, mode);
+            }
+        }
+    }
+
+    /** Whether a claim of this host belongs to a process of this boot that is not this one. */
+    private boolean livesElsewhere(Holder holder) {
+        return holder.bootId().equals(self.bootId())
+                && !holder.equals(self)
+                && !holder.isGone(self);
+    }
+
+    private static RuntimeException inUse(Held held, Mode mode) {
+        Claim claim = held.claim();
+        return ErrorCode.SR_VDI_IN_USE.because(
+                "disk %s cannot be claimed for %s: host %s (process %d) has it for %s"
+                        .formatted(
+                                claim.vdi(),
+                                mode,
+                                claim.host(),
+                                held.holder().pid(),
+                                claim.mode()));
+    }
+
+    private long nextEpoch() {
+        Path file = directory.resolve("epoch.json");
+        long last = ops.read(file).map(content -> decodeEpoch(file, content)).orElse(0L);
+        ops.replace(file, Documents.encode(Documents.start(EPOCH_FORMAT).put("last", last + 1)));
+        return last + 1;
+    }
+
+    private static long decodeEpoch(Path file, byte[] content) {
+        return Documents.decode(content, EPOCH_FORMAT, false)
+                .map(document -> document.path("last").asLong())
+                .orElseThrow(
+                        () ->
+                                ErrorCode.SR_METADATA.because(
+                                        file
+                                                + " is damaged; when no host uses the repository,"
+                                                + " remove the directory "
+                                                + file.getParent()));
+    }
+
+    @Override
+    public void release(Claim claim) {
+        try (FileOps.Lock _ = ops.lock(directory.resolve("lock"))) {
+            boolean present =
+                    ops.read(file(claim.vdi(), claim.host()))
+                            .flatMap(content -> decode(content, claim.vdi(), claim.host()))
+                            .map(held -> held.claim().epoch() == claim.epoch())
+                            .orElse(false);
+            if (present) {
+                remove(claim);
+            }
+        }
+    }
+
+    private void remove(Claim claim) {
+        ops.delete(file(claim.vdi(), claim.host()));
+        ops.syncDirectory(directory);
+    }
+
+    @Override
+    public List<Claim> holders(UUID vdi) {
+        return held(vdi).stream().map(Held::claim).toList();
+    }
+
+    private List<Held> held(UUID vdi) {
+        List<Held> found = new ArrayList<>();
+        String prefix = vdi + ".";
+        for (String name : ops.names(directory)) {
+            if (name.startsWith(prefix) && name.endsWith(Names.JSON)) {
+                String text = name.substring(prefix.length(), name.length() - Names.JSON.length());
+                Names.uuid(text).flatMap(by -> read(vdi, by)).ifPresent(found::add);
+            }
+        }
+        return found;
+    }
+
+    /** A claim that cannot be read excludes everybody but the host of its name. */
+    private Optional<Held> read(UUID vdi, UUID by) {
+        return ops.read(file(vdi, by))
+                .map(
+                        content ->
+                                decode(content, vdi, by)
+                                        .orElseGet(
+                                                () ->
+                                                        new Held(
+                                                                new Claim(vdi, by, Mode.WRITE, 0),
+                                                                new Holder("", "", 0, 0))));
+    }
+
+    private Path file(UUID vdi, UUID by) {
+        return directory.resolve(vdi + "." + by + Names.JSON);
+    }
+
+    private byte[] encode(Claim claim) {
+        return Documents.encode(
+                Documents.start(FORMAT)
+                        .put("vdi", claim.vdi().toString())
+                        .put("host", claim.host().toString())
+                        .put("mode", claim.mode().name())
+                        .put("epoch", claim.epoch())
+                        .put("bootId", self.bootId())
+                        .put("pidNamespace", self.pidNamespace())
+                        .put("pid", self.pid())
+                        .put("startTicks", self.startTicks()));
+    }
+
+    private static Optional<Held> decode(byte[] content, UUID vdi, UUID by) {
+        return Documents.decode(content, FORMAT, false)
+                .filter(document -> document.path("vdi").asText().equals(vdi.toString()))
+                .filter(document -> document.path("host").asText().equals(by.toString()))
+                .map(document -> held(document, vdi, by));
+    }
+
+    private static Held held(ObjectNode document, UUID vdi, UUID by) {
+        Mode mode = document.path("mode").asText().equals("READ") ? Mode.READ : Mode.WRITE;
+        return new Held(
+                new Claim(vdi, by, mode, document.path("epoch").asLong()),
+                new Holder(
+                        document.path("bootId").asText(),
+                        document.path("pidNamespace").asText(),
+                        document.path("pid").asLong(),
+                        document.path("startTicks").asLong()));
+    }
+}
