@@ -16,6 +16,7 @@ import dev.varve.vdi.io.IoOp;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
 
@@ -175,14 +176,9 @@ final class NbdConnection {
     }
 
     private void negotiate() {
-        handshake.accept(
-                input.asSlice(inputStart, inputEnd - inputStart)
-                        .asByteBuffer()
-                        .order(ByteOrder.BIG_ENDIAN));
-        negotiateOn();
-    }
-
-    private void negotiateOn() {
+        ByteBuffer in = input.asSlice(inputStart, inputEnd - inputStart).asByteBuffer();
+        handshake.accept(in);
+        inputStart += in.position();
         queueBytes(handshake.takeOutput());
         send();
         switch (handshake.state()) {
