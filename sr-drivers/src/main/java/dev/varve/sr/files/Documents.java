@@ -3,7 +3,6 @@
 package dev.varve.sr.files;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -26,13 +25,15 @@ import java.util.zip.CRC32C;
  * <tr><td>format</td><td>text</td><td>what kind of file it is</td></tr>
  * <tr><td>version</td><td>number</td><td>1; a reader refuses what is newer than itself</td></tr>
  * <tr><td>...</td><td></td><td>fields of the kind</td></tr>
- * <tr><td>crc32c</td><td>text</td><td>CRC-32C of the object without this field, written without
- * white space and with everything beyond ASCII escaped, as 8 hexadecimal digits</td></tr>
+ * <tr><td>crc32c</td><td>text</td><td>CRC-32C of the object without this field, written in UTF-8 and
+ * without white space, as 8 hexadecimal digits</td></tr>
  * </table>
  *
- * <p>Everything beyond ASCII is escaped so that any text survives, halves of surrogate pairs
- * included. A person who edits a file removes {@code crc32c}: a document without it is taken as it
- * is, except for journals.
+ * <p>Any text survives, but for halves of surrogate pairs, which are no text and become U+FFFD: a
+ * JSON parser would refuse the whole document because of one.
+ *
+ * <p>A person who edits a file removes {@code crc32c}: a document without it is taken as it is,
+ * except for journals.
  */
 final class Documents {
     private static final String FORMAT = "format";
@@ -40,10 +41,7 @@ final class Documents {
     private static final String CHECKSUM = "crc32c";
     private static final int PRESENT_VERSION = 1;
     private static final JsonMapper JSON =
-            JsonMapper.builder()
-                    .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
-                    .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-                    .build();
+            JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
     private Documents() {}
 
@@ -95,10 +93,24 @@ final class Documents {
         }
     }
 
+    /** The text as it can be written. */
+    static String text(String value) {
+        String written = value;
+        for (int i = 0; i < written.length(); i++) {
+            boolean half = Character.isSurrogate(written.charAt(i));
+            if (half && written.codePointAt(i) > Character.MAX_VALUE) {
+                i++;
+            } else if (half) {
+                written = written.substring(0, i) + '\ufffd' + written.substring(i + 1);
+            }
+        }
+        return written;
+    }
+
     /** Puts a map of texts, in the order of its keys. */
     static void putMap(ObjectNode document, String field, Map<String, String> values) {
         ObjectNode node = document.putObject(field);
-        new TreeMap<>(values).forEach(node::put);
+        new TreeMap<>(values).forEach((key, value) -> node.put(text(key), text(value)));
     }
 
     /** A map of texts; empty when it is not there. */

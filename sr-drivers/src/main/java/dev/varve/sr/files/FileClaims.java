@@ -174,7 +174,8 @@ public final class FileClaims implements Claims {
         List<Held> found = new ArrayList<>();
         String prefix = vdi + ".";
         for (String name : ops.names(directory)) {
-            if (name.startsWith(prefix) && name.endsWith(Names.JSON)) {
+            boolean ours = name.length() > prefix.length() + Names.JSON.length();
+            if (ours && name.startsWith(prefix) && name.endsWith(Names.JSON)) {
                 String text = name.substring(prefix.length(), name.length() - Names.JSON.length());
                 Names.uuid(text).flatMap(by -> read(vdi, by)).ifPresent(found::add);
             }

@@ -32,8 +32,8 @@ record IdentityFile(SrIdentity identity, boolean madeDirectory) {
         ObjectNode document =
                 Documents.start(FORMAT)
                         .put("uuid", identity.uuid().toString())
-                        .put("label", identity.label())
-                        .put("description", identity.description())
+                        .put("label", Documents.text(identity.label()))
+                        .put("description", Documents.text(identity.description()))
                         .put("madeDirectory", madeDirectory);
         Documents.putMap(document, "smConfig", identity.smConfig());
         return Documents.encode(document);
