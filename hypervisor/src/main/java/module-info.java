@@ -12,6 +12,7 @@ module dev.varve.hv {
     requires io.netty.common;
     requires io.netty.transport;
     requires java.sql;
+    requires org.apache.commons.io;
     requires org.slf4j;
     requires org.xerial.sqlitejdbc;
 

@@ -2,6 +2,8 @@
 
 package dev.varve.vdi.time;
 
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadFactory;
 
 /** The only place where threads are made; every thread has a name. */
@@ -16,6 +18,11 @@ public final class Threads {
     /** Makes platform threads called {@code prefix0}, {@code prefix1} and so on. */
     public static ThreadFactory platformFactory(String prefix) {
         return Thread.ofPlatform().name(prefix, 0).daemon(true).factory();
+    }
+
+    /** Platform threads for work that blocks, made as they are needed and kept for a while. */
+    public static ExecutorService blockingPool(String prefix) {
+        return Executors.newCachedThreadPool(platformFactory(prefix));
     }
 
     /** Makes virtual threads called {@code prefix0}, {@code prefix1} and so on. */
