@@ -315,6 +315,8 @@ public final class DirectorySr implements AttachedSr {
         Path probe = names.home.resolve("probe");
         try {
             ops.replace(probe, "probe\n".getBytes(StandardCharsets.US_ASCII));
+            // The directory may have been read-only when it was attached.
+            store.stayAttached();
         } catch (StorageException e) {
             // A full repository is in order: it can be read, and disks can be removed.
             if (e.code() != ErrorCode.SR_NO_SPACE) {

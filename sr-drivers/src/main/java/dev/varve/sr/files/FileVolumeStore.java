@@ -559,6 +559,18 @@ public final class FileVolumeStore implements VolumeStore {
         return names.home.resolve("attached");
     }
 
+    /** Notes that the store is attached, where that was not possible before. */
+    void stayAttached() {
+        lock.writeLock().lock();
+        try {
+            if (attached == null) {
+                attached = ops.attach(attachedFile(names), () -> {});
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
     private void letGo() {
         if (attached != null) {
             attached.close();

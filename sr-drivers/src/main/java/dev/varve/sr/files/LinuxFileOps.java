@@ -130,6 +130,9 @@ final class LinuxFileOps implements FileOps {
             throw ErrorCode.SR_FILESYSTEM.because(
                     "cannot link " + existing + ": the file system has no hard links; use another");
         }
+        if (result == -Libc.EEXIST) {
+            throw ErrorCode.SR_EXISTS.because(name + " is there already");
+        }
         check(result, "cannot link " + existing + " to ", name);
     }
 

@@ -30,6 +30,7 @@ final class Names {
 
     static final String JSON = ".json";
 
+    private static final int UUID_CHARS = 36;
     private static final Pattern UUID_TEXT =
             Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
     private static final Pattern STAGED = Pattern.compile("[0-9]{1,18}-[0-9]{1,9}");
@@ -154,8 +155,6 @@ final class Names {
                                                         ? Optional.of(sidecar(id))
                                                         : Optional.empty());
     }
-
-    private static final int UUID_CHARS = 36;
 
     private String relative(Path directory) {
         String text = root.relativize(directory).toString();

@@ -242,7 +242,7 @@ class CommitCrashTest {
         CrashingFileOps counted = startingDisk();
         int steps = stepsOf(counted, () -> store(counted).commit(changes));
         for (int step = 0; step < steps; step++) {
-            for (int failing = 1; failing <= 4; failing++) {
+            for (int failing = 1; failing < 16; failing += 2) {
                 CrashingFileOps disk = startingDisk();
                 FileVolumeStore store = store(disk);
                 failFrom(disk, store, changes, step, failing);
@@ -250,15 +250,29 @@ class CommitCrashTest {
                 assertAllOrNone(none, all, store, "failing at step " + step);
                 assertClean(disk);
                 int at = step;
-                int width = failing;
+                int pattern = failing;
                 inEveryWay(
                         powerOn -> {
                             CrashingFileOps other = startingDisk();
-                            failFrom(other, store(other), changes, at, width);
+                            failFrom(other, store(other), changes, at, pattern);
                             powerOn.accept(other);
                             FileVolumeStore restarted = store(other);
                             restarted.recover();
                             assertAllOrNone(none, all, restarted, "failing at step " + at);
+
+                            // The same, with another commit in between that cleans up.
+                            CrashingFileOps cleaned = startingDisk();
+                            FileVolumeStore cleaning = store(cleaned);
+                            failFrom(cleaned, cleaning, changes, at, pattern);
+                            cleaning.commit(List.of());
+                            Set<VolumeInfo> seen = lasting(cleaning);
+                            powerOn.accept(cleaned);
+                            FileVolumeStore after = store(cleaned);
+                            after.recover();
+                            assertAllOrNone(none, all, after, "cleaned up after step " + at);
+                            if (seen.equals(all) && changes.size() > 1) {
+                                assertEquals(all, lasting(after), "what was seen stays");
+                            }
                         });
             }
         }
@@ -269,10 +283,12 @@ class CommitCrashTest {
             FileVolumeStore store,
             List<VolumeChange> changes,
             int step,
-            int width) {
+            int pattern) {
         disk.crashBefore(Integer.MAX_VALUE);
-        for (int i = 0; i < width; i++) {
-            disk.failAt(step + i, ErrorCode.SR_IO_ERROR);
+        for (int i = 0; i < Integer.SIZE; i++) {
+            if ((pattern >> i & 1) != 0) {
+                disk.failAt(step + i, ErrorCode.SR_IO_ERROR);
+            }
         }
         assertThrows(StorageException.class, () -> store.commit(changes));
         disk.endOfCount();

@@ -309,6 +309,7 @@ class FileSrDriverContractTest implements SrDriverContract {
                 createFails(ErrorCode.SR_NOT_WRITABLE, point.resolve("below"));
                 assertTrue(run("mount", "-o", "remount,rw", point.toString()));
                 sr.check();
+                assertFails(ErrorCode.SR_IN_USE, () -> destroyAt(point, identity));
                 sr.volumes().commit(List.of(new VolumeChange.Delete(disk)));
             }
         } finally {
