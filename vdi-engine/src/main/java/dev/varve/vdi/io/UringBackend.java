@@ -21,6 +21,12 @@ public final class UringBackend implements IoBackend {
     private static final int ENTRIES = 256;
     private static final long WAKE_TOKEN = -1;
 
+    /**
+     * A lane that runs out of work submits and sleeps in one system call, so a poll leaves submitting to
+     * the wait that follows, unless the lane has had other work for this many turns.
+     */
+    private static final int POLLS_BEFORE_SUBMIT = 2;
+
     private final IoUring ring;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment wakeValue = arena.allocate(8, 8);
@@ -31,6 +37,7 @@ public final class UringBackend implements IoBackend {
     private int[] freeSlots = new int[ENTRIES];
     private int freeCount;
     private int inFlight;
+    private int pollsSinceSubmit;
     private boolean closed;
 
     private UringBackend(IoUring ring) {
@@ -129,8 +136,9 @@ public final class UringBackend implements IoBackend {
 
     @Override
     public int poll() {
-        if (ring.hasUnsubmitted() || !ring.hasCompletion()) {
+        if (ring.hasUnsubmitted() && ++pollsSinceSubmit > POLLS_BEFORE_SUBMIT) {
             ring.submit();
+            pollsSinceSubmit = 0;
         }
         int completions = 0;
         while (ring.hasCompletion()) {
@@ -156,6 +164,7 @@ public final class UringBackend implements IoBackend {
         sleeping.set(true);
         if (!moreWork.getAsBoolean() && !ring.hasCompletion()) {
             ring.submitAndWait(timeoutNanos);
+            pollsSinceSubmit = 0;
         }
         sleeping.set(false);
     }
