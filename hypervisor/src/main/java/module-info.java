@@ -8,6 +8,7 @@ module dev.varve.hv {
     requires dev.varve.migration;
     requires com.fasterxml.jackson.databind;
     requires io.netty.buffer;
+    requires io.netty.codec;
     requires io.netty.codec.http;
     requires io.netty.common;
     requires io.netty.transport;

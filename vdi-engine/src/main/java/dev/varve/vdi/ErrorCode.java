@@ -5,13 +5,14 @@ package dev.varve.vdi;
 import java.util.List;
 
 /**
- * Every error the system can answer with: its name on the wire, the names of its parameters in order,
- * and one sentence of meaning.
+ * Every error the system can answer with: its name on the wire, the names of its parameters in
+ * order, and one sentence of meaning.
  *
- * <p>The names and parameter counts are those of the XenAPI, so that existing clients recognise them.
- * Errors of a storage repository have the wire name {@code SR_BACKEND_FAILURE_n} with the number of
- * the reference error table and always the three parameters of a backend failure, of which the middle
- * one is the message. {@code docs/errors.md} lists all of them; a test keeps both the same.
+ * <p>The names and parameter counts are those of the XenAPI, so that existing clients recognise
+ * them. Errors of a storage repository have the wire name {@code SR_BACKEND_FAILURE_n} with the
+ * number of the reference error table and always the three parameters of a backend failure, of
+ * which the middle one is the message. {@code docs/errors.md} lists all of them; a test keeps both
+ * the same.
  */
 public enum ErrorCode {
     SR_INVALID_ARGUMENT(1, "An argument of the storage call is not acceptable."),
@@ -48,25 +49,35 @@ public enum ErrorCode {
     SR_IO_ERROR(200, "The storage reported an input/output error."),
     SR_GENERAL(202, "The storage repository failed in a way that no other error names."),
     SR_NOT_WRITABLE(461, "The storage repository cannot be written to."),
-    INTERNAL_ERROR(List.of("message"), "The server met a condition it did not expect; its log has the details."),
+    INTERNAL_ERROR(
+            List.of("message"),
+            "The server met a condition it did not expect; its log has the details."),
     MESSAGE_METHOD_UNKNOWN(List.of("method"), "There is no method of this name."),
-    MESSAGE_PARAMETER_COUNT_MISMATCH(List.of("method", "expected", "received"), "The call has too many or too few parameters."),
+    MESSAGE_PARAMETER_COUNT_MISMATCH(
+            List.of("method", "expected", "received"),
+            "The call has too many or too few parameters."),
     FIELD_TYPE_ERROR(List.of("field"), "The value is not of the type of the field."),
     INVALID_VALUE(List.of("field", "value"), "The value is not acceptable for this field."),
-    VALUE_NOT_SUPPORTED(List.of("field", "value", "reason"), "The value is known, but not supported here."),
+    VALUE_NOT_SUPPORTED(
+            List.of("field", "value", "reason"), "The value is known, but not supported here."),
     HANDLE_INVALID(List.of("class", "handle"), "There is no object of this reference."),
     UUID_INVALID(List.of("type", "uuid"), "There is no object of this UUID."),
-    MAP_DUPLICATE_KEY(List.of("type", "param_name", "uuid", "key"), "The map already has this key."),
+    MAP_DUPLICATE_KEY(
+            List.of("type", "param_name", "uuid", "key"), "The map already has this key."),
     SESSION_INVALID(List.of("handle"), "The session does not exist or has ended."),
-    SESSION_AUTHENTICATION_FAILED(List.of("user", "message"), "The user name or the password is not right."),
+    SESSION_AUTHENTICATION_FAILED(
+            List.of("user", "message"), "The user name or the password is not right."),
     PERMISSION_DENIED(List.of("message"), "The caller may not do this."),
     NOT_IMPLEMENTED(List.of("function"), "This function is not there yet."),
     OPERATION_NOT_ALLOWED(List.of("reason"), "The operation is not allowed in the present state."),
-    OTHER_OPERATION_IN_PROGRESS(List.of("class", "object"), "Another operation on the same object is still running."),
+    OTHER_OPERATION_IN_PROGRESS(
+            List.of("class", "object"), "Another operation on the same object is still running."),
     TASK_CANCELLED(List.of("task"), "The task was cancelled."),
-    OPERATION_TIMED_OUT(List.of("operation", "seconds"), "The operation did not finish before its deadline."),
+    OPERATION_TIMED_OUT(
+            List.of("operation", "seconds"), "The operation did not finish before its deadline."),
     SR_UNKNOWN_DRIVER(List.of("driver"), "No driver serves this type of storage repository."),
-    SR_OPERATION_NOT_SUPPORTED(List.of("sr"), "The driver of this storage repository does not offer the operation."),
+    SR_OPERATION_NOT_SUPPORTED(
+            List.of("sr"), "The driver of this storage repository does not offer the operation."),
     SR_HAS_PBD(List.of("sr"), "The storage repository is still plugged in."),
     SR_HAS_NO_PBDS(List.of("sr"), "The storage repository has no connection to any host."),
     SR_NOT_ATTACHED(List.of("sr"), "The storage repository is not attached to this host."),
@@ -74,7 +85,9 @@ public enum ErrorCode {
     SR_FULL(List.of("requested", "maximum"), "The storage repository has too little room."),
     SR_DEVICE_IN_USE(List.of("sr"), "The storage repository is used by a plugged device."),
     SR_UUID_EXISTS(List.of("sr"), "A storage repository of this UUID is already known."),
-    PBD_EXISTS(List.of("sr", "host", "pbd"), "The storage repository is already connected to this host."),
+    PBD_EXISTS(
+            List.of("sr", "host", "pbd"),
+            "The storage repository is already connected to this host."),
     VDI_IN_USE(List.of("vdi", "operation"), "The disk is attached, or another operation uses it."),
     VDI_MISSING(List.of("sr", "vdi"), "The disk is not on the storage repository."),
     VDI_READONLY(List.of("vdi"), "The disk may only be read."),
@@ -82,6 +95,7 @@ public enum ErrorCode {
     VDI_TOO_SMALL(List.of("vdi", "minimum"), "The disk would be too small."),
     VDI_TOO_LARGE(List.of("vdi", "maximum"), "The disk would be too large for its format."),
     VDI_NOT_ATTACHED(List.of("vdi"), "The disk is not attached."),
+    DEVICE_ALREADY_EXISTS(List.of("device"), "There is already a device of this name."),
     DEVICE_ALREADY_ATTACHED(List.of("device"), "The device is already attached."),
     DEVICE_ALREADY_DETACHED(List.of("device"), "The device is not attached."),
     DEVICE_NOT_ATTACHED(List.of("vbd"), "The device is not attached."),
@@ -121,12 +135,17 @@ public enum ErrorCode {
         return meaning;
     }
 
-    /** Whether this is a failure of a storage repository, with a free message as its second parameter. */
+    /**
+     * Whether this is a failure of a storage repository, with a free message as its second
+     * parameter.
+     */
     public boolean isBackendFailure() {
         return backend;
     }
 
-    /** A backend failure with its message. Only for codes where {@link #isBackendFailure()} holds. */
+    /**
+     * A backend failure with its message. Only for codes where {@link #isBackendFailure()} holds.
+     */
     public StorageException because(String message) {
         return because(message, null);
     }

@@ -1,0 +1,4 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+/** The way in for clients: HTTP with takeover of the raw connection, over a socket file. */
+package dev.varve.hv.http;

@@ -1,0 +1,63 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xe;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.util.List;
+
+/** The small commands of the launcher: attach, detach and status of a running daemon. */
+public final class VarveCtl {
+    private static final String USAGE =
+            """
+            usage: varve attach VDI-UUID [--read-only]
+                   varve detach VDI-UUID
+                   varve status\
+            """;
+
+    private VarveCtl() {}
+
+    /** Runs one command and ends the process with its code. */
+    public static void main(String[] args) {
+        PrintStream out = CliClient.utf8(java.io.FileDescriptor.out);
+        PrintStream err = CliClient.utf8(java.io.FileDescriptor.err);
+        int code = 2;
+        List<String> words = words(args);
+        if (words.isEmpty()) {
+            err.println(USAGE);
+        } else {
+            try {
+                code = new CliClient(CliClient.home(), out, err, false).run(words);
+            } catch (IOException e) {
+                err.println(e.getMessage());
+                code = 1;
+            }
+        }
+        out.flush();
+        err.flush();
+        System.exit(code);
+    }
+
+    /** The words for the daemon; none when the command makes no sense. */
+    private static List<String> words(String[] args) {
+        String command = args.length == 0 ? "" : args[0];
+        if (command.equals("status") && args.length == 1) {
+            return List.of("varve-status");
+        }
+        if (command.equals("detach") && args.length == 2) {
+            return List.of("varve-detach", "uuid=" + args[1]);
+        }
+        if (command.equals("attach") && args.length == 2) {
+            return List.of("varve-attach", "uuid=" + args[1]);
+        }
+        if (command.equals("attach") && args.length == 3) {
+            if (args[1].equals("--read-only")) {
+                return List.of("varve-attach", "uuid=" + args[2], "read-only=true");
+            }
+            if (args[2].equals("--read-only")) {
+                return List.of("varve-attach", "uuid=" + args[1], "read-only=true");
+            }
+        }
+        return List.of();
+    }
+}

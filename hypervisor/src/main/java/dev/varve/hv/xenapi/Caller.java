@@ -1,0 +1,14 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi;
+
+/**
+ * Who is at the other end of a connection.
+ *
+ * @param local whether it came through the socket file, which only its owner can open: its
+ *     permissions are the authority then
+ */
+public record Caller(boolean local) {
+    /** Somebody who came through the socket file. */
+    public static final Caller LOCAL = new Caller(true);
+}

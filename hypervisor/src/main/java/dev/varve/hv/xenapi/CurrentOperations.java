@@ -1,0 +1,74 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi;
+
+import dev.varve.vdi.ErrorCode;
+
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * What is being done with which object now, and what excludes what: two operations on one disk or
+ * one connection never run together; a repository may work on several disks at once, but not while
+ * it comes or goes.
+ *
+ * <p><b>Threads:</b> any.
+ */
+public final class CurrentOperations {
+    private static final Set<String> ALONE = Set.of("destroy", "forget", "plug", "unplug");
+
+    private final Map<String, Map<String, String>> running = new HashMap<>();
+
+    /** An operation that runs until this is closed. */
+    public interface Hold extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /**
+     * Notes an operation.
+     *
+     * @param task under which it is shown
+     * @throws dev.varve.vdi.StorageException OTHER_OPERATION_IN_PROGRESS
+     */
+    public synchronized Hold begin(ApiObject object, String operation, String task) {
+        Map<String, String> others = running.getOrDefault(object.ref(), Map.of());
+        for (String other : others.values()) {
+            if (excludes(object, operation, other)) {
+                throw ErrorCode.OTHER_OPERATION_IN_PROGRESS.with(
+                        object.type().name(), object.ref());
+            }
+        }
+        running.computeIfAbsent(object.ref(), _ -> new LinkedHashMap<>()).put(task, operation);
+        return () -> end(object.ref(), task);
+    }
+
+    private static boolean excludes(ApiObject object, String operation, String other) {
+        return !object.type().name().equals("SR")
+                || ALONE.contains(operation)
+                || ALONE.contains(other)
+                || (operation.equals("scan") && other.equals("scan"));
+    }
+
+    private synchronized void end(String ref, String task) {
+        running.computeIfPresent(
+                ref,
+                (_, tasks) -> {
+                    tasks.remove(task);
+                    return tasks.isEmpty() ? null : tasks;
+                });
+    }
+
+    /** The operations on an object, by task. */
+    public synchronized Map<String, String> of(String ref) {
+        return new LinkedHashMap<>(running.getOrDefault(ref, Map.of()));
+    }
+
+    /** Whether the object could take an operation now. */
+    public synchronized boolean allows(ApiObject object, String operation) {
+        return running.getOrDefault(object.ref(), Map.of()).values().stream()
+                .noneMatch(other -> excludes(object, operation, other));
+    }
+}

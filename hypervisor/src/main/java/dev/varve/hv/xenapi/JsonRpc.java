@@ -1,0 +1,94 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.IntNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import dev.varve.vdi.StorageException;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Calls as JSON-RPC, version 2 and the older form without a version. */
+public final class JsonRpc {
+    /** A text that is no call at all. */
+    public static final class MalformedException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        MalformedException(String message) {
+            super(message);
+        }
+    }
+
+    private final Dispatcher dispatcher;
+
+    /** Calls to the dispatcher. */
+    public JsonRpc(Dispatcher dispatcher) {
+        this.dispatcher = dispatcher;
+    }
+
+    /**
+     * Carries a call out and gives the answer, be it a failure.
+     *
+     * @throws MalformedException when the text is no call
+     */
+    public byte[] answer(Caller caller, byte[] request) throws MalformedException {
+        JsonNode node;
+        try {
+            node = Json.parse(request);
+        } catch (IOException e) {
+            throw new MalformedException("the request is not JSON: " + e.getMessage());
+        }
+        JsonNode method = node.get("method");
+        JsonNode params = node.get("params");
+        if (method == null || !method.isTextual() || (params != null && !params.isArray())) {
+            throw new MalformedException("a call has a text \"method\" and an array \"params\"");
+        }
+        ObjectNode answer = JsonNodeFactory.instance.objectNode();
+        boolean second = node.has("jsonrpc");
+        if (second) {
+            answer.put("jsonrpc", "2.0");
+        }
+        try {
+            Object result = dispatcher.call(caller, method.textValue(), plain(params));
+            answer.set("result", Json.node(result));
+            if (!second) {
+                answer.putNull("error");
+            }
+        } catch (StorageException e) {
+            fail(answer, second, e);
+        }
+        JsonNode id = node.get("id");
+        answer.set("id", id == null || id.isNull() ? IntNode.valueOf(0) : id);
+        return Json.text(answer).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static List<Object> plain(JsonNode params) {
+        List<Object> values = new ArrayList<>();
+        if (params != null) {
+            params.forEach(param -> values.add(Json.plain(param)));
+        }
+        return values;
+    }
+
+    private static void fail(ObjectNode answer, boolean second, StorageException failure) {
+        String code = failure.code().wireName();
+        if (second) {
+            ObjectNode error = answer.putObject("error");
+            error.put("code", 1);
+            error.put("message", code);
+            failure.params().forEach(error.putArray("data")::add);
+        } else {
+            answer.putNull("result");
+            ArrayNode error = answer.putArray("error");
+            error.add(code);
+            failure.params().forEach(error::add);
+        }
+    }
+}

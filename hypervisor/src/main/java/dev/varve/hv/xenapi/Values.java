@@ -1,0 +1,128 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi;
+
+import dev.varve.hv.xenapi.schema.ApiClass;
+import dev.varve.hv.xenapi.schema.ApiField;
+import dev.varve.hv.xenapi.schema.ApiSchema;
+import dev.varve.hv.xenapi.schema.ApiType;
+import dev.varve.hv.xenapi.schema.OpaqueRef;
+import dev.varve.vdi.ErrorCode;
+
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeParseException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Turns what arrives from clients into values of the schema's types. */
+public final class Values {
+    private static final DateTimeFormatter TIME =
+            DateTimeFormatter.ofPattern("yyyyMMdd'T'HH:mm:ss'Z'").withZone(ZoneOffset.UTC);
+
+    private final ApiSchema schema;
+
+    /** Values of the given schema. */
+    public Values(ApiSchema schema) {
+        this.schema = schema;
+    }
+
+    /** A point in time in the form that clients know. */
+    public static String time(long epochMillis) {
+        return TIME.format(Instant.ofEpochMilli(epochMillis));
+    }
+
+    /**
+     * The value as one of the type. Clients send integers as numbers or as text; both are taken.
+     *
+     * @param name of the field or parameter, for the error
+     * @throws dev.varve.vdi.StorageException FIELD_TYPE_ERROR or INVALID_VALUE
+     */
+    public Object coerce(ApiType type, Object value, String name) {
+        return switch (type) {
+            case ApiType.Text _ when value instanceof String -> value;
+            case ApiType.Int _ -> integer(value, name);
+            case ApiType.Real _ -> real(value, name);
+            case ApiType.Bool _ when value instanceof Boolean -> value;
+            case ApiType.Time _ when value instanceof String text -> timeText(text, name);
+            case ApiType.Choice choice when value instanceof String text -> {
+                if (!choice.values().contains(text)) {
+                    throw ErrorCode.INVALID_VALUE.with(name, text);
+                }
+                yield text;
+            }
+            case ApiType.Ref _ when value instanceof String text ->
+                    OpaqueRef.isNull(text) ? OpaqueRef.NULL : text;
+            case ApiType.SetOf set when value instanceof List<?> list -> {
+                List<Object> items = new ArrayList<>();
+                for (Object item : list) {
+                    items.add(coerce(set.element(), item, name));
+                }
+                yield ApiType.freeze(items);
+            }
+            case ApiType.MapOf map when value instanceof Map<?, ?> entries -> {
+                Map<String, Object> items = new TreeMap<>();
+                for (Map.Entry<?, ?> entry : entries.entrySet()) {
+                    items.put(
+                            String.valueOf(entry.getKey()),
+                            coerce(map.value(), entry.getValue(), name));
+                }
+                yield ApiType.freeze(items);
+            }
+            case ApiType.RecordOf rec when value instanceof Map<?, ?> entries ->
+                    record(schema.require(rec.className()), entries);
+            default -> throw ErrorCode.FIELD_TYPE_ERROR.with(name);
+        };
+    }
+
+    private Object record(ApiClass type, Map<?, ?> entries) {
+        Map<String, Object> fields = new TreeMap<>();
+        for (Map.Entry<?, ?> entry : entries.entrySet()) {
+            String name = String.valueOf(entry.getKey());
+            ApiField field =
+                    type.field(name)
+                            .filter(ApiField::visible)
+                            .orElseThrow(() -> ErrorCode.FIELD_TYPE_ERROR.with(name));
+            fields.put(name, coerce(field.type(), entry.getValue(), name));
+        }
+        return fields;
+    }
+
+    private static Object integer(Object value, String name) {
+        try {
+            return switch (value) {
+                case Long number -> number;
+                case String text -> Long.valueOf(text.strip());
+                case Double real when real == Math.rint(real) && Math.abs(real) < 0x1p53 ->
+                        real.longValue();
+                case null, default -> throw ErrorCode.FIELD_TYPE_ERROR.with(name);
+            };
+        } catch (NumberFormatException e) {
+            throw ErrorCode.FIELD_TYPE_ERROR.with(name);
+        }
+    }
+
+    private static Object real(Object value, String name) {
+        try {
+            return switch (value) {
+                case Double number -> number;
+                case Long number -> number.doubleValue();
+                case String text -> Double.valueOf(text.strip());
+                case null, default -> throw ErrorCode.FIELD_TYPE_ERROR.with(name);
+            };
+        } catch (NumberFormatException e) {
+            throw ErrorCode.FIELD_TYPE_ERROR.with(name);
+        }
+    }
+
+    private static String timeText(String text, String name) {
+        try {
+            return TIME.format(TIME.parse(text));
+        } catch (DateTimeParseException e) {
+            throw ErrorCode.FIELD_TYPE_ERROR.with(name);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi.schema;
+
+import java.util.UUID;
+
+/** References to objects, as clients see them: {@code OpaqueRef:} and the UUID of the object. */
+public final class OpaqueRef {
+    /** The reference to nothing. */
+    public static final String NULL = "OpaqueRef:NULL";
+
+    private static final String PREFIX = "OpaqueRef:";
+
+    private OpaqueRef() {}
+
+    /** The reference to the object of this UUID. */
+    public static String of(UUID uuid) {
+        return PREFIX + uuid;
+    }
+
+    /** Whether it refers to nothing; clients also send the empty string for that. */
+    public static boolean isNull(String ref) {
+        return ref.isEmpty() || ref.equals(NULL);
+    }
+}
