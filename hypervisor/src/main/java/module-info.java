@@ -17,7 +17,15 @@ module dev.varve.hv {
     requires org.slf4j;
     requires org.xerial.sqlitejdbc;
 
+    exports dev.varve.hv.cli;
+    exports dev.varve.hv.daemon;
+    exports dev.varve.hv.http;
+    exports dev.varve.hv.state;
     exports dev.varve.hv.storage;
+    exports dev.varve.hv.xe;
+    exports dev.varve.hv.xenapi;
+    exports dev.varve.hv.xenapi.schema;
 
+    uses dev.varve.hv.storage.StorageEngineFactory;
     uses dev.varve.sr.spi.SrDriver;
 }

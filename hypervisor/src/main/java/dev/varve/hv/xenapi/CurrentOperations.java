@@ -21,6 +21,9 @@ public final class CurrentOperations {
 
     private final Map<String, Map<String, String>> running = new HashMap<>();
 
+    /** Nothing is being done yet. */
+    public CurrentOperations() {}
+
     /** An operation that runs until this is closed. */
     public interface Hold extends AutoCloseable {
         @Override

@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Between JSON and the values of the schema: text, numbers, truths, lists and maps. */
-public final class Json {
+final class Json {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final ObjectMapper MAPPER = mapper();
 
@@ -32,7 +32,7 @@ public final class Json {
     }
 
     /** Reads a text. */
-    public static JsonNode parse(byte[] text) throws java.io.IOException {
+    static JsonNode parse(byte[] text) throws java.io.IOException {
         JsonNode node = MAPPER.readTree(text);
         if (node == null || node.isMissingNode()) {
             throw new java.io.EOFException("there is no JSON value");
@@ -50,7 +50,7 @@ public final class Json {
     }
 
     /** Writes a node. */
-    public static String text(JsonNode node) {
+    static String text(JsonNode node) {
         try {
             return MAPPER.writeValueAsString(node);
         } catch (JsonProcessingException e) {
@@ -59,7 +59,7 @@ public final class Json {
     }
 
     /** A node as a plain value; null for the JSON null. */
-    public static Object plain(JsonNode node) {
+    static Object plain(JsonNode node) {
         return switch (node.getNodeType()) {
             case STRING -> node.textValue();
             case BOOLEAN -> node.booleanValue();
@@ -82,7 +82,7 @@ public final class Json {
     }
 
     /** A value as a node. */
-    public static JsonNode node(Object value) {
+    static JsonNode node(Object value) {
         return switch (value) {
             case String text -> NODES.textNode(text);
             case Long number -> NODES.numberNode(number);

@@ -1,0 +1,170 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.daemon;
+
+import dev.varve.hv.cli.Control;
+import dev.varve.hv.storage.Attachments;
+import dev.varve.hv.storage.Datapath;
+import dev.varve.hv.storage.StorageEnvironment;
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Database;
+import dev.varve.vdi.ErrorCode;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+
+/** Attach, detach and status, for the launcher. */
+final class DaemonControl implements Control {
+    private final Path home;
+    private final StorageEnvironment env;
+    private final Database database;
+    private final Attachments attachments;
+    private final long startedNanos;
+
+    DaemonControl(Path home, StorageEnvironment env, Attachments attachments, long startedNanos) {
+        this.home = home;
+        this.env = env;
+        this.database = env.database();
+        this.attachments = attachments;
+        this.startedNanos = startedNanos;
+    }
+
+    private List<ApiObject> connections(String vdi) {
+        String domain = database.get("host", env.host()).text("control_domain");
+        return database.referring("VBD", "VDI", vdi).stream()
+                .filter(vbd -> vbd.text("VM").equals(domain))
+                .toList();
+    }
+
+    @Override
+    public String attach(String vdi, boolean readOnly, Api api) {
+        String mode = readOnly ? "RO" : "RW";
+        Optional<ApiObject> active = attachments.activeConnection(vdi);
+        if (active.isPresent()) {
+            if (!active.get().text("mode").equals(mode)) {
+                throw ErrorCode.VDI_IN_USE.with(vdi, "attach");
+            }
+            return uri(active.get());
+        }
+        Optional<ApiObject> known =
+                connections(vdi).stream().filter(vbd -> vbd.text("mode").equals(mode)).findFirst();
+        if (known.isPresent()) {
+            api.call("VBD.plug", known.get().ref());
+            return uri(known.get());
+        }
+        return attachNew(vdi, mode, api);
+    }
+
+    private String attachNew(String vdi, String mode, Api api) {
+        Map<String, Object> record = new TreeMap<>();
+        record.put("VM", database.get("host", env.host()).text("control_domain"));
+        record.put("VDI", vdi);
+        record.put("userdevice", "autodetect");
+        record.put("mode", mode);
+        record.put("type", "Disk");
+        String vbd = (String) api.call("VBD.create", record);
+        try {
+            api.call("VBD.plug", vbd);
+        } catch (RuntimeException e) {
+            try {
+                api.call("VBD.destroy", vbd);
+            } catch (RuntimeException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+        return uri(database.get("VBD", vbd));
+    }
+
+    private String uri(ApiObject vbd) {
+        return attachments.status(vbd).nbd().toString();
+    }
+
+    @Override
+    public void detach(String vdi, Api api) {
+        List<ApiObject> all = connections(vdi);
+        if (all.isEmpty()) {
+            throw ErrorCode.VDI_NOT_ATTACHED.with(vdi);
+        }
+        for (ApiObject vbd : all) {
+            if (vbd.flag("currently_attached") || vbd.flag("wanted")) {
+                api.call("VBD.unplug", vbd.ref());
+            }
+            api.call("VBD.destroy", vbd.ref());
+        }
+    }
+
+    @Override
+    public List<String> status() {
+        List<String> lines = new ArrayList<>();
+        long up = TimeUnit.NANOSECONDS.toSeconds(env.clock().nanoTime() - startedNanos);
+        lines.add(
+                String.format(
+                        Locale.ROOT,
+                        "varve %s, process id %d, up %d:%02d:%02d, home %s",
+                        DaemonInfo.version(),
+                        ProcessHandle.current().pid(),
+                        up / 3600,
+                        up / 60 % 60,
+                        up % 60,
+                        home));
+        lines.addAll(env.engine().describe());
+        for (ApiObject sr : database.all("SR")) {
+            lines.add(repository(sr));
+        }
+        for (ApiObject vbd : attachments.active()) {
+            lines.add(disk(vbd));
+        }
+        return lines;
+    }
+
+    private String repository(ApiObject sr) {
+        boolean attached =
+                database.referring("PBD", "SR", sr.ref()).stream()
+                        .anyMatch(pbd -> pbd.flag("currently_attached"));
+        String error = sr.map("other_config").getOrDefault("last-error", "");
+        String state = attached ? "attached" : "not attached";
+        return "sr "
+                + sr.uuid()
+                + " ("
+                + sr.text("name_label")
+                + ") type "
+                + sr.text("type")
+                + ": "
+                + state
+                + (error.isEmpty() ? "" : ", last error: " + error)
+                + ", "
+                + size(sr.number("physical_utilisation"))
+                + " of "
+                + size(sr.number("physical_size"))
+                + " used";
+    }
+
+    private String disk(ApiObject vbd) {
+        ApiObject vdi = database.get("VDI", vbd.text("VDI"));
+        Datapath.Status status = attachments.status(vbd);
+        StringBuilder line = new StringBuilder("disk ");
+        line.append(vdi.uuid()).append(" (").append(vdi.text("name_label")).append(") ");
+        line.append(vbd.text("mode")).append(' ').append(status.nbd());
+        new TreeMap<>(status.counters())
+                .forEach((name, value) -> line.append(' ').append(name).append('=').append(value));
+        return line.toString();
+    }
+
+    private static String size(long bytes) {
+        String[] units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+        double value = bytes;
+        int unit = 0;
+        while (value >= 1024 && unit < units.length - 1) {
+            value /= 1024;
+            unit++;
+        }
+        return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    }
+}

@@ -1,0 +1,227 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.daemon;
+
+import dev.varve.hv.cli.CliServer;
+import dev.varve.hv.http.HttpLimits;
+import dev.varve.hv.http.HttpServer;
+import dev.varve.hv.http.Route;
+import dev.varve.hv.http.Router;
+import dev.varve.hv.state.SqliteStateStore;
+import dev.varve.hv.state.StateStore;
+import dev.varve.hv.storage.Attachments;
+import dev.varve.hv.storage.Drivers;
+import dev.varve.hv.storage.Healer;
+import dev.varve.hv.storage.SrManager;
+import dev.varve.hv.storage.StorageEngine;
+import dev.varve.hv.storage.StorageEngineFactory;
+import dev.varve.hv.storage.StorageEnvironment;
+import dev.varve.hv.xenapi.CurrentOperations;
+import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.Dispatcher;
+import dev.varve.hv.xenapi.Handlers;
+import dev.varve.hv.xenapi.JsonRpc;
+import dev.varve.hv.xenapi.Records;
+import dev.varve.hv.xenapi.Sessions;
+import dev.varve.hv.xenapi.Tasks;
+import dev.varve.hv.xenapi.resource.Resources;
+import dev.varve.hv.xenapi.resource.Toolstack;
+import dev.varve.hv.xenapi.schema.ApiSchema;
+import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.RandomSource;
+import dev.varve.vdi.time.Scheduler;
+import dev.varve.vdi.time.Threads;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * The daemon of one host: state, API, storage and the way in for clients.
+ *
+ * <p><b>Threads:</b> start and stop are called once each, from any thread.
+ *
+ * <p><b>Durability:</b> a daemon that is killed leaves nothing behind that the next start cannot do
+ * with.
+ */
+public final class VarveDaemon implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VarveDaemon.class);
+    private static final int MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+    private static final int MAX_COMMAND_BYTES = 1024 * 1024;
+    private static final long FIRST_PLUG_MILLIS = 1000;
+    private static final long STOP_SECONDS = 20;
+
+    /** Where time, randomness and data come from. */
+    public record Parts(
+            Clock clock,
+            RandomSource random,
+            Scheduler scheduler,
+            Drivers drivers,
+            StorageEngineFactory engine) {}
+
+    private final Path home;
+    private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
+    private Dispatcher dispatcher;
+
+    private VarveDaemon(Path home) {
+        this.home = home;
+    }
+
+    /** Starts a daemon; when this fails, nothing of it is left running. */
+    public static VarveDaemon start(Path home, Parts parts) throws IOException {
+        VarveDaemon daemon = new VarveDaemon(home.toAbsolutePath().normalize());
+        try {
+            daemon.open(parts);
+            return daemon;
+        } catch (IOException | RuntimeException e) {
+            daemon.close();
+            throw e;
+        }
+    }
+
+    /** The directory of the daemon. */
+    public Path home() {
+        return home;
+    }
+
+    /** The socket file that clients connect to. */
+    public Path socket() {
+        return home.resolve("run").resolve("xapi.sock");
+    }
+
+    /** Calls without a connection, as by the socket's owner. */
+    public Dispatcher dispatcher() {
+        return dispatcher;
+    }
+
+    private <T extends AutoCloseable> T keep(T part) {
+        opened.push(part);
+        return part;
+    }
+
+    private void open(Parts parts) throws IOException {
+        Clock clock = parts.clock();
+        long started = clock.nanoTime();
+        makeDirectories();
+        keep(HomeLock.take(home.resolve("run")));
+        keep(parts.scheduler());
+        StateStore store =
+                keep(
+                        SqliteStateStore.open(
+                                home.resolve("state").resolve("state.db"),
+                                clock,
+                                parts.scheduler()));
+        Database database = new Database(ApiSchema.XENAPI, store);
+        String host = HostRows.ensure(database, clock, parts.random());
+        Tasks tasks = new Tasks(database, clock, parts.random());
+        tasks.residentOn(host);
+        Sessions sessions = new Sessions(database, clock, parts.random());
+        sessions.host(host);
+        Executor workers = workers();
+        StorageEngine engine = keep(parts.engine().open(setting(parts, database, host)));
+        StorageEnvironment env =
+                new StorageEnvironment(
+                        home,
+                        host,
+                        database,
+                        new CurrentOperations(),
+                        tasks,
+                        parts.drivers(),
+                        engine,
+                        clock,
+                        parts.random(),
+                        parts.scheduler(),
+                        workers);
+        SrManager repositories = new SrManager(env);
+        Attachments attachments = new Attachments(env, repositories);
+        Healer healer = new Healer(env, repositories, attachments);
+        Toolstack stack = new Toolstack(env, repositories, attachments, healer);
+        Resources resources = new Resources(stack);
+        Records records = new Records(database, resources.computed(ApiSchema.XENAPI));
+        Handlers handlers = Handlers.standard(ApiSchema.XENAPI, database, records, sessions, tasks);
+        resources.bind(handlers);
+        dispatcher =
+                new Dispatcher(
+                        ApiSchema.XENAPI, sessions, tasks, clock, handlers, stack::checkCapability);
+        keep(() -> healer.stop(STOP_SECONDS));
+        awaitFirstPlugs(healer);
+        DaemonControl control = new DaemonControl(home, env, attachments, started);
+        CliServer cli = new CliServer(ApiSchema.XENAPI, dispatcher, database, records, control);
+        HttpServer server =
+                keep(new HttpServer(routes(dispatcher, cli), workers, HttpLimits.DEFAULT));
+        server.listen(socket());
+        long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - started);
+        LOG.info("varve {} started under {} in {} ms", DaemonInfo.version(), home, millis);
+    }
+
+    private void makeDirectories() throws IOException {
+        Files.createDirectories(home);
+        for (String name : List.of("run", "log", "state")) {
+            Path directory = Files.createDirectories(home.resolve(name));
+            Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+        }
+    }
+
+    private static Executor workers() {
+        var threads = Threads.virtualFactory("varve-work-");
+        return work -> threads.newThread(work).start();
+    }
+
+    private StorageEngineFactory.Setting setting(Parts parts, Database database, String host) {
+        UUID uuid = UUID.fromString(database.get("host", host).uuid());
+        return new StorageEngineFactory.Setting(
+                home, uuid, parts.clock(), parts.random(), parts.scheduler());
+    }
+
+    /** What is plugged in quickly is there when clients come; what is not goes on by itself. */
+    private static void awaitFirstPlugs(Healer healer) {
+        try {
+            healer.start().get(FIRST_PLUG_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            LOG.info("some repositories are not there yet; they are tried in the background");
+        } catch (ExecutionException e) {
+            LOG.error("a repository could not be looked after", e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static Router routes(Dispatcher dispatcher, CliServer cli) {
+        JsonRpc json = new JsonRpc(dispatcher);
+        Route.Exchange exchange =
+                request ->
+                        new Route.Response(
+                                200,
+                                "application/json",
+                                json.answer(request.caller(), request.body()));
+        return new Router(
+                List.of(
+                        new Route("POST", "/jsonrpc", MAX_REQUEST_BYTES, exchange),
+                        new Route("POST", "/cli", MAX_COMMAND_BYTES, cli)));
+    }
+
+    /** Stops everything, last opened first. What is plugged in stays wanted. */
+    @Override
+    public void close() {
+        while (!opened.isEmpty()) {
+            AutoCloseable part = opened.pop();
+            try {
+                part.close();
+            } catch (Exception e) {
+                LOG.error("a part of the daemon could not be stopped", e);
+            }
+        }
+        LOG.info("varve stopped");
+    }
+}

@@ -1,0 +1,193 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.storage;
+
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Database;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.time.Scheduler;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Makes true what the user wants: repositories and disks that should be plugged in are plugged in
+ * again and again until it works, and those that are plugged in are looked after. A repository that
+ * is away is a state that heals by itself, and never a reason for the daemon not to start.
+ *
+ * <p><b>Threads:</b> any; the work runs where it may block.
+ */
+public final class Healer {
+    private static final Logger LOG = LoggerFactory.getLogger(Healer.class);
+    private static final long FIRST_RETRY_SECONDS = 1;
+    private static final long LAST_RETRY_SECONDS = 60;
+    private static final long CHECK_SECONDS = 30;
+
+    private static final class State {
+        private Scheduler.Handle next = () -> {};
+        private long delaySeconds = FIRST_RETRY_SECONDS;
+        private boolean running;
+    }
+
+    private final StorageEnvironment env;
+    private final Database database;
+    private final SrManager repositories;
+    private final Attachments attachments;
+    private final Map<String, State> states = new ConcurrentHashMap<>();
+    private volatile boolean stopped;
+
+    /** Looks after nothing yet. */
+    public Healer(StorageEnvironment env, SrManager repositories, Attachments attachments) {
+        this.env = env;
+        this.database = env.database();
+        this.repositories = repositories;
+        this.attachments = attachments;
+    }
+
+    /**
+     * Starts with what is wanted. Nothing is attached when a daemon has just started, whatever the
+     * rows say.
+     *
+     * @return completes when each was tried once
+     */
+    public CompletableFuture<Void> start() {
+        database.write(
+                batch -> {
+                    for (String type : List.of("PBD", "VBD")) {
+                        for (ApiObject row : database.all(type)) {
+                            if (row.flag("currently_attached")) {
+                                batch.put(row.with("currently_attached", false));
+                            }
+                        }
+                    }
+                    return null;
+                });
+        List<CompletableFuture<Void>> first = new ArrayList<>();
+        for (ApiObject pbd : database.all("PBD")) {
+            if (pbd.text("host").equals(env.host()) && pbd.flag("wanted")) {
+                first.add(CompletableFuture.runAsync(() -> round(pbd.ref()), env.blocking()));
+            }
+        }
+        return CompletableFuture.allOf(first.toArray(new CompletableFuture<?>[0]));
+    }
+
+    /** Looks after a connection that was just plugged in. */
+    public void watch(String pbd) {
+        later(pbd, states.computeIfAbsent(pbd, _ -> new State()), CHECK_SECONDS);
+    }
+
+    private void later(String pbd, State state, long seconds) {
+        synchronized (state) {
+            state.next.cancel();
+            if (!stopped) {
+                state.next =
+                        env.scheduler()
+                                .after(
+                                        seconds,
+                                        TimeUnit.SECONDS,
+                                        () -> env.blocking().execute(() -> round(pbd)));
+            }
+        }
+    }
+
+    private void round(String pbdRef) {
+        State state = states.computeIfAbsent(pbdRef, _ -> new State());
+        synchronized (state) {
+            if (stopped || state.running) {
+                return;
+            }
+            state.running = true;
+        }
+        boolean well = false;
+        try {
+            Optional<ApiObject> pbd = database.find(pbdRef).filter(row -> row.flag("wanted"));
+            if (pbd.isEmpty()) {
+                states.remove(pbdRef);
+                return;
+            }
+            well = heal(pbd.get());
+        } finally {
+            long delay;
+            synchronized (state) {
+                state.running = false;
+                delay = well ? CHECK_SECONDS : state.delaySeconds;
+                state.delaySeconds =
+                        well
+                                ? FIRST_RETRY_SECONDS
+                                : Math.min(LAST_RETRY_SECONDS, state.delaySeconds * 2);
+            }
+            if (states.containsKey(pbdRef)) {
+                later(pbdRef, state, delay);
+            }
+        }
+    }
+
+    /** One round for one repository; tells whether all is well. */
+    private boolean heal(ApiObject pbd) {
+        String sr = pbd.text("SR");
+        try {
+            if (repositories.isAttached(sr)) {
+                repositories.check(sr);
+            } else {
+                attach(pbd);
+            }
+            LastError.clear(database, sr);
+            LastError.clear(database, pbd.ref());
+        } catch (RuntimeException e) {
+            LOG.warn("repository {} is not well: {}", sr, LastError.text(e));
+            LastError.set(database, sr, e);
+            LastError.set(database, pbd.ref(), e);
+            return false;
+        }
+        boolean well = true;
+        for (ApiObject vbd : attachments.waiting(sr)) {
+            well = plug(vbd) && well;
+        }
+        return well;
+    }
+
+    private void attach(ApiObject pbd) {
+        ApiObject sr = database.get("SR", pbd.text("SR"));
+        Operation operation = Operation.unbounded("PBD.plug", env.clock());
+        String task = env.tasks().begin(operation);
+        try (var _ = env.operations().begin(sr, "plug", task)) {
+            repositories.plug(pbd.ref(), operation);
+        } finally {
+            env.tasks().end(task);
+        }
+    }
+
+    private boolean plug(ApiObject vbd) {
+        Operation operation = Operation.unbounded("VBD.plug", env.clock());
+        String task = env.tasks().begin(operation);
+        try (var _ = env.operations().begin(vbd, "plug", task);
+                var _ =
+                        env.operations()
+                                .begin(database.get("VDI", vbd.text("VDI")), "blocked", task)) {
+            attachments.plug(vbd, operation);
+            return true;
+        } catch (RuntimeException e) {
+            LOG.warn("the disk of connection {} cannot be plugged in", vbd.uuid(), e);
+            LastError.set(database, vbd.ref(), e);
+            return false;
+        } finally {
+            env.tasks().end(task);
+        }
+    }
+
+    /** Lets go of everything within the time. What is wanted stays wanted. */
+    public void stop(long seconds) {
+        stopped = true;
+        states.values().forEach(state -> state.next.cancel());
+        attachments.deactivateAll(seconds);
+        repositories.closeAll();
+    }
+}

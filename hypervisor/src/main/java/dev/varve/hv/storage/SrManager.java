@@ -1,0 +1,287 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.storage;
+
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.schema.OpaqueRef;
+import dev.varve.sr.spi.AttachedSr;
+import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.SrContext;
+import dev.varve.sr.spi.SrDriver;
+import dev.varve.sr.spi.SrIdentity;
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+
+/**
+ * The repositories that this host has attached.
+ *
+ * <p><b>Invariants:</b> what the user wants plugged in is kept with the connection ({@code wanted})
+ * and outlives the daemon; {@code currently_attached} says how it is now.
+ *
+ * <p><b>Threads:</b> any. Callers hold the operation of the repository, so that no two of these
+ * calls meet on one.
+ */
+public final class SrManager {
+    private static final Logger LOG = LoggerFactory.getLogger(SrManager.class);
+
+    private final StorageEnvironment env;
+    private final Database database;
+    private final VdiScanner scanner;
+    private final Map<String, AttachedRepository> attached = new ConcurrentHashMap<>();
+
+    /** Nothing is attached yet. */
+    public SrManager(StorageEnvironment env) {
+        this.env = env;
+        this.database = env.database();
+        this.scanner = new VdiScanner(database);
+    }
+
+    /** The drivers. */
+    public Drivers drivers() {
+        return env.drivers();
+    }
+
+    /** What a driver is given for a call. */
+    public SrContext context(Operation operation) {
+        UUID host = UUID.fromString(database.get("host", env.host()).uuid());
+        return new SrContext(
+                host, env.home(), env.clock(), env.random(), env.blocking(), operation);
+    }
+
+    /** Whether this host has the repository attached. */
+    public boolean isAttached(String sr) {
+        return attached.containsKey(sr);
+    }
+
+    /**
+     * A repository that this host has attached.
+     *
+     * @throws StorageException SR_NOT_ATTACHED
+     */
+    public SrSession session(String sr) {
+        return repository(sr).session();
+    }
+
+    private AttachedRepository repository(String sr) {
+        AttachedRepository repository = attached.get(sr);
+        if (repository == null) {
+            throw ErrorCode.SR_NOT_ATTACHED.with(sr);
+        }
+        return repository;
+    }
+
+    /** The connection of a repository to this host. */
+    public Optional<ApiObject> connection(String sr) {
+        return database.referring("PBD", "SR", sr).stream()
+                .filter(pbd -> pbd.text("host").equals(env.host()))
+                .findFirst();
+    }
+
+    /** What is kept about a repository on its medium. */
+    public static SrIdentity identity(ApiObject sr) {
+        return new SrIdentity(
+                UUID.fromString(sr.uuid()),
+                sr.text("name_label"),
+                sr.text("name_description"),
+                sr.map("sm_config"));
+    }
+
+    /** The device configuration of a connection. */
+    public static DeviceConfig config(ApiObject pbd) {
+        return new DeviceConfig(pbd.map("device_config"));
+    }
+
+    /** Plugs a connection in. When this fails, the connection is as it was. */
+    public void plug(String pbdRef, Operation operation) {
+        ApiObject pbd = database.get("PBD", pbdRef);
+        if (isAttached(pbd.text("SR"))) {
+            return;
+        }
+        attach(pbd, operation);
+    }
+
+    /** Attaches the repository, writes that down, and looks at its disks. */
+    void attach(ApiObject pbd, Operation operation) {
+        ApiObject sr = database.get("SR", pbd.text("SR"));
+        SrDriver driver = env.drivers().require(sr.text("type"));
+        AttachedSr medium = driver.attach(identity(sr), config(pbd), context(operation));
+        try {
+            SrIdentity known = agree(sr, medium);
+            AttachedRepository repository =
+                    new AttachedRepository(new SrSession(medium, env.engine().disks(medium)));
+            attached.put(sr.ref(), repository);
+            database.write(
+                    batch -> {
+                        batch.put(
+                                batch.get("PBD", pbd.ref())
+                                        .with("currently_attached", true)
+                                        .with("wanted", true)
+                                        .withKey("other_config", LastError.KEY, ""));
+                        batch.put(
+                                batch.get("SR", sr.ref())
+                                        .with("name_label", known.label())
+                                        .with("name_description", known.description())
+                                        .with("sm_config", known.smConfig())
+                                        .with("medium_outdated", false)
+                                        .withKey("other_config", LastError.KEY, ""));
+                        return null;
+                    });
+        } catch (RuntimeException e) {
+            attached.remove(sr.ref());
+            closeAfter(medium, e);
+            throw e;
+        }
+        LOG.info("attached repository {} ({})", sr.uuid(), sr.text("type"));
+        try {
+            scanner.scan(sr, repository(sr.ref()), operation);
+        } catch (StorageException e) {
+            // It is attached all the same: the next scan may pass, and the user sees why this did
+            // not.
+            LOG.warn("the first scan of repository {} failed", sr.uuid(), e);
+            LastError.set(database, sr.ref(), e);
+        }
+    }
+
+    /**
+     * Names and configuration on the medium are right, unless they were changed while it was away.
+     */
+    private static SrIdentity agree(ApiObject sr, AttachedSr medium) {
+        if (!sr.flag("medium_outdated")) {
+            return medium.identity();
+        }
+        SrIdentity own = identity(sr);
+        medium.update(own);
+        return own;
+    }
+
+    private static void closeAfter(AttachedSr medium, RuntimeException failure) {
+        try {
+            medium.close();
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    /**
+     * Unplugs a connection.
+     *
+     * @throws StorageException SR_DEVICE_IN_USE when one of its disks is attached
+     */
+    public void unplug(String pbdRef) {
+        ApiObject pbd = database.get("PBD", pbdRef);
+        String sr = pbd.text("SR");
+        for (ApiObject vdi : database.referring("VDI", "SR", sr)) {
+            for (ApiObject vbd : database.referring("VBD", "VDI", vdi.ref())) {
+                if (vbd.flag("currently_attached")) {
+                    throw ErrorCode.SR_DEVICE_IN_USE.with(sr);
+                }
+            }
+        }
+        AttachedRepository repository = attached.remove(sr);
+        database.update(
+                "PBD",
+                pbdRef,
+                row ->
+                        row.with("currently_attached", false)
+                                .with("wanted", false)
+                                .withKey("other_config", LastError.KEY, ""));
+        if (repository != null) {
+            repository.session().sr().close();
+        }
+    }
+
+    /** Looks at the disks of a repository anew. */
+    public void scan(ApiObject sr, Operation operation) {
+        scanner.scan(sr, repository(sr.ref()), operation);
+        LastError.clear(database, sr.ref());
+    }
+
+    /** Finds out the sizes of a repository anew. */
+    public void update(ApiObject sr) {
+        scanner.sizes(sr, session(sr.ref()).sr().volumes().space());
+    }
+
+    /** Works on one disk, while scans leave it alone; afterwards the sizes are right. */
+    public <T> T working(ApiObject sr, String vdiUuid, Supplier<T> work) {
+        AttachedRepository repository = repository(sr.ref());
+        repository.begin(vdiUuid);
+        try {
+            T result = work.get();
+            scanner.sizes(sr, repository.session().sr().volumes().space());
+            return result;
+        } finally {
+            repository.end(vdiUuid);
+        }
+    }
+
+    /** Changes name or description, on the medium too: at once, or when it is attached next. */
+    public void rename(String srRef, String label, String description) {
+        AttachedRepository repository = attached.get(srRef);
+        ApiObject changed =
+                database.get("SR", srRef)
+                        .with("name_label", label)
+                        .with("name_description", description);
+        if (repository != null) {
+            repository.session().sr().update(identity(changed));
+        }
+        boolean outdated = repository == null;
+        database.update(
+                "SR",
+                srRef,
+                row ->
+                        row.with("name_label", label)
+                                .with("name_description", description)
+                                .with("medium_outdated", outdated));
+    }
+
+    /** Asks the medium whether it can be used. */
+    void check(String sr) {
+        session(sr).sr().check();
+    }
+
+    /** Drops the rows of a repository, its connections and its disks. */
+    public void forgetRows(ApiObject sr) {
+        List<ApiObject> gone = new ArrayList<>(database.referring("PBD", "SR", sr.ref()));
+        for (ApiObject vdi : database.referring("VDI", "SR", sr.ref())) {
+            gone.add(vdi);
+            gone.addAll(database.referring("VBD", "VDI", vdi.ref()));
+        }
+        gone.add(sr);
+        database.write(
+                batch -> {
+                    gone.forEach(row -> batch.delete(row.ref()));
+                    for (ApiObject pool : database.all("pool")) {
+                        if (pool.text("default_SR").equals(sr.ref())) {
+                            batch.put(pool.with("default_SR", OpaqueRef.NULL));
+                        }
+                    }
+                    return null;
+                });
+    }
+
+    /** Lets go of everything, without forgetting that it is wanted. */
+    void closeAll() {
+        attached.forEach(
+                (sr, repository) -> {
+                    try {
+                        repository.session().sr().close();
+                    } catch (RuntimeException e) {
+                        LOG.error("repository {} could not be closed", sr, e);
+                    }
+                });
+        attached.clear();
+    }
+}

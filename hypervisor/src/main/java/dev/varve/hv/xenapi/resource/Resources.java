@@ -1,0 +1,58 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi.resource;
+
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Handlers;
+import dev.varve.hv.xenapi.schema.ApiClass;
+import dev.varve.hv.xenapi.schema.ApiSchema;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+
+/** All resources of the toolstack. */
+public final class Resources {
+    private final Toolstack stack;
+    private final SrResource sr;
+    private final VdiResource vdi;
+    private final VbdResource vbd;
+
+    /** Resources over the given parts. */
+    public Resources(Toolstack stack) {
+        this.stack = stack;
+        this.sr = new SrResource(stack);
+        this.vdi = new VdiResource(stack);
+        this.vbd = new VbdResource(stack);
+    }
+
+    /** Binds what the schema does not generate. */
+    public void bind(Handlers handlers) {
+        sr.bind(handlers);
+        new PbdResource(stack).bind(handlers);
+        vdi.bind(handlers);
+        vbd.bind(handlers);
+    }
+
+    /** How computed fields are worked out. */
+    public Map<String, Function<ApiObject, Object>> computed(ApiSchema schema) {
+        Map<String, Function<ApiObject, Object>> computed = new HashMap<>();
+        for (ApiClass type : schema.classes()) {
+            if (type.field("allowed_operations").isPresent()) {
+                computed.put(type + ".allowed_operations", _ -> List.of());
+                computed.put(
+                        type + ".current_operations",
+                        object -> stack.operations().of(object.ref()));
+            }
+        }
+        computed.put("SR.allowed_operations", sr::allowed);
+        computed.put("VDI.allowed_operations", vdi::allowed);
+        computed.put("VBD.allowed_operations", vbd::allowed);
+        computed.put("VBD.attachable", vbd::attachable);
+        computed.put("task.allowed_operations", task -> stack.env().tasks().allowed(task.ref()));
+        computed.put("task.status", task -> stack.env().tasks().status(task.ref()));
+        computed.put("task.progress", task -> stack.env().tasks().progress(task.ref()));
+        return computed;
+    }
+}

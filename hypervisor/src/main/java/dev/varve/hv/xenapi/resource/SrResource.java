@@ -1,0 +1,244 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi.resource;
+
+import dev.varve.hv.storage.SrManager;
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Call;
+import dev.varve.hv.xenapi.Handlers;
+import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.ProbeResult;
+import dev.varve.sr.spi.SrCapability;
+import dev.varve.sr.spi.SrContext;
+import dev.varve.sr.spi.SrDriver;
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+
+/** Storage repositories. */
+final class SrResource {
+    private final Toolstack stack;
+
+    SrResource(Toolstack stack) {
+        this.stack = stack;
+    }
+
+    void bind(Handlers handlers) {
+        handlers.bind("SR.create", this::create)
+                .bind("SR.introduce", this::introduce)
+                .bind("SR.probe", this::probe)
+                .bind("SR.get_supported_types", _ -> stack.repositories().drivers().types())
+                .bindVoid("SR.forget", this::forget)
+                .bindVoid("SR.destroy", this::destroy)
+                .bindVoid("SR.scan", this::scan)
+                .bindVoid("SR.update", this::update)
+                .bindVoid("SR.set_name_label", call -> rename(call, true))
+                .bindVoid("SR.set_name_description", call -> rename(call, false));
+    }
+
+    private ApiObject get(String ref) {
+        return stack.database().get("SR", ref);
+    }
+
+    private String create(Call call) {
+        requireThisHost(call.text("host"));
+        SrDriver driver = stack.repositories().drivers().require(call.text("type"));
+        DeviceConfig config = new DeviceConfig(call.map("device_config"));
+        config.refuseUnknown(driver.configuration());
+        UUID uuid = stack.env().random().uuid();
+        ApiObject sr = row(call, uuid);
+        try (var _ = stack.operations().begin(sr, "plug", stack.task(call))) {
+            make(call, driver, sr, config);
+        }
+        return sr.ref();
+    }
+
+    private void make(Call call, SrDriver driver, ApiObject sr, DeviceConfig config) {
+        SrContext context = stack.repositories().context(call.operation());
+        try {
+            driver.create(SrManager.identity(sr), config, context);
+        } catch (RuntimeException e) {
+            stack.repositories().forgetRows(sr);
+            throw e;
+        }
+        ApiObject pbd = connection(sr, call.text("host"), config.values());
+        try {
+            stack.repositories().plug(pbd.ref(), call.operation());
+        } catch (RuntimeException e) {
+            undoCreate(driver, sr, config, context, e);
+            throw e;
+        }
+        stack.healer().watch(pbd.ref());
+    }
+
+    /** A repository that was made but cannot be used is taken away again: it is still empty. */
+    private void undoCreate(
+            SrDriver driver,
+            ApiObject sr,
+            DeviceConfig config,
+            SrContext context,
+            RuntimeException failure) {
+        stack.repositories().forgetRows(sr);
+        try {
+            driver.destroy(SrManager.identity(sr), config, context);
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    private ApiObject row(Call call, UUID uuid) {
+        return stack.database()
+                .create(
+                        "SR",
+                        uuid,
+                        Map.of(
+                                "name_label", call.text("name_label"),
+                                "name_description", call.text("name_description"),
+                                "type", call.text("type"),
+                                "content_type", call.text("content_type"),
+                                "shared", call.flag("shared"),
+                                "sm_config", call.map("sm_config")));
+    }
+
+    private ApiObject connection(ApiObject sr, String host, Map<String, String> config) {
+        return stack.database()
+                .create(
+                        "PBD",
+                        stack.env().random().uuid(),
+                        Map.of("host", host, "SR", sr.ref(), "device_config", config));
+    }
+
+    private void requireThisHost(String host) {
+        stack.database().get("host", host);
+    }
+
+    private String introduce(Call call) {
+        stack.repositories().drivers().require(call.text("type"));
+        UUID uuid = Uuids.parse("SR", call.text("uuid"));
+        stack.database()
+                .findByUuid("SR", uuid.toString())
+                .ifPresent(
+                        known -> {
+                            throw ErrorCode.SR_UUID_EXISTS.with(known.uuid());
+                        });
+        ApiObject row = row(call, uuid);
+        // The user named it now, so its medium follows when it is attached.
+        stack.database().update("SR", row.ref(), sr -> sr.with("medium_outdated", true));
+        return row.ref();
+    }
+
+    private String probe(Call call) {
+        requireThisHost(call.text("host"));
+        SrDriver driver = stack.repositories().drivers().require(call.text("type"));
+        DeviceConfig config = new DeviceConfig(call.map("device_config"));
+        config.refuseUnknown(driver.configuration());
+        ProbeResult found = driver.probe(config, stack.repositories().context(call.operation()));
+        return ProbeXml.of(found);
+    }
+
+    private void refusePlugged(ApiObject sr) {
+        for (ApiObject pbd : stack.database().referring("PBD", "SR", sr.ref())) {
+            if (pbd.flag("currently_attached") || pbd.flag("wanted")) {
+                throw ErrorCode.SR_HAS_PBD.with(sr.ref());
+            }
+        }
+    }
+
+    private void forget(Call call) {
+        ApiObject sr = get(call.self());
+        try (var _ = stack.operations().begin(sr, "forget", stack.task(call))) {
+            refusePlugged(sr);
+            stack.repositories().forgetRows(sr);
+        }
+    }
+
+    private void destroy(Call call) {
+        ApiObject sr = get(call.self());
+        try (var _ = stack.operations().begin(sr, "destroy", stack.task(call))) {
+            refusePlugged(sr);
+            boolean holds =
+                    stack.database().referring("VDI", "SR", sr.ref()).stream()
+                            .anyMatch(vdi -> !vdi.flag("missing"));
+            if (holds) {
+                throw ErrorCode.SR_NOT_EMPTY.with(sr.ref());
+            }
+            ApiObject pbd =
+                    stack.repositories()
+                            .connection(sr.ref())
+                            .orElseThrow(() -> ErrorCode.SR_HAS_NO_PBDS.with(sr.ref()));
+            stack.repositories()
+                    .drivers()
+                    .require(sr.text("type"))
+                    .destroy(
+                            SrManager.identity(sr),
+                            SrManager.config(pbd),
+                            stack.repositories().context(call.operation()));
+            stack.repositories().forgetRows(sr);
+        }
+    }
+
+    private void scan(Call call) {
+        ApiObject sr = get(call.self());
+        try (var _ = stack.operations().begin(sr, "scan", stack.task(call))) {
+            stack.repositories().scan(sr, call.operation());
+        }
+    }
+
+    private void update(Call call) {
+        ApiObject sr = get(call.self());
+        try (var _ = stack.operations().begin(sr, "update", stack.task(call))) {
+            stack.repositories().update(sr);
+        }
+    }
+
+    private void rename(Call call, boolean label) {
+        ApiObject sr = get(call.self());
+        String value = call.text("value");
+        stack.repositories()
+                .rename(
+                        sr.ref(),
+                        label ? value : sr.text("name_label"),
+                        label ? sr.text("name_description") : value);
+    }
+
+    /** What may be done with a repository now. */
+    List<String> allowed(ApiObject sr) {
+        List<String> allowed = new ArrayList<>();
+        boolean attached = stack.repositories().isAttached(sr.ref());
+        if (attached) {
+            allowed.addAll(List.of("unplug", "scan", "update"));
+            Set<SrCapability> can = declared(sr);
+            offer(allowed, can, SrCapability.VDI_CREATE, "vdi_create");
+            offer(allowed, can, SrCapability.VDI_DELETE, "vdi_destroy");
+            offer(allowed, can, SrCapability.VDI_RESIZE, "vdi_resize");
+            offer(allowed, can, SrCapability.VDI_RESIZE_ONLINE, "vdi_resize_online");
+            allowed.addAll(List.of("vdi_forget", "vdi_update"));
+        } else {
+            allowed.addAll(List.of("plug", "forget", "destroy", "pbd_destroy"));
+        }
+        allowed.add("pbd_create");
+        allowed.removeIf(operation -> !stack.operations().allows(sr, operation));
+        return allowed;
+    }
+
+    /** Nothing when the driver of a repository is not installed any more. */
+    private Set<SrCapability> declared(ApiObject sr) {
+        try {
+            return stack.capabilities(sr);
+        } catch (StorageException e) {
+            return Set.of();
+        }
+    }
+
+    private static void offer(
+            List<String> allowed, Set<SrCapability> can, SrCapability needed, String operation) {
+        if (can.contains(needed)) {
+            allowed.add(operation);
+        }
+    }
+}

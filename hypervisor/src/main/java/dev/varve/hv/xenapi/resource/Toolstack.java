@@ -1,0 +1,73 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi.resource;
+
+import dev.varve.hv.storage.Attachments;
+import dev.varve.hv.storage.Healer;
+import dev.varve.hv.storage.SrManager;
+import dev.varve.hv.storage.StorageEnvironment;
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Call;
+import dev.varve.hv.xenapi.CurrentOperations;
+import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.schema.OpaqueRef;
+import dev.varve.sr.spi.SrCapability;
+import dev.varve.vdi.ErrorCode;
+
+import java.util.Set;
+
+/** What all resources work with. */
+public record Toolstack(
+        StorageEnvironment env, SrManager repositories, Attachments attachments, Healer healer) {
+    Database database() {
+        return env.database();
+    }
+
+    CurrentOperations operations() {
+        return env.operations();
+    }
+
+    /** The task of a call; one of its own for calls that no task shows. */
+    String task(Call call) {
+        return OpaqueRef.isNull(call.task()) ? OpaqueRef.of(env.random().uuid()) : call.task();
+    }
+
+    /** What the driver of a repository declares. */
+    Set<SrCapability> capabilities(ApiObject sr) {
+        return repositories.drivers().require(sr.text("type")).capabilities();
+    }
+
+    /**
+     * Refuses a call that needs what the driver of its repository does not declare.
+     *
+     * @throws dev.varve.vdi.StorageException SR_OPERATION_NOT_SUPPORTED
+     */
+    public void checkCapability(Call call) {
+        SrCapability needed = SrCapability.valueOf(call.method().capability().orElseThrow());
+        switch (call.method().className()) {
+            case "SR" -> {
+                boolean known = call.method().params().getFirst().name().equals("sr");
+                String type =
+                        known ? database().get("SR", call.self()).text("type") : call.text("type");
+                Set<SrCapability> declared = repositories.drivers().require(type).capabilities();
+                check(declared, needed, known ? call.self() : OpaqueRef.NULL);
+            }
+            case "VDI" -> {
+                String sr =
+                        call.args().getFirst() instanceof String vdi
+                                ? database().get("VDI", vdi).text("SR")
+                                : VdiResource.repository(call.fields("record"));
+                check(capabilities(database().get("SR", sr)), needed, sr);
+            }
+            default ->
+                    throw new IllegalStateException(
+                            call.method().fullName() + " belongs to no repository");
+        }
+    }
+
+    private static void check(Set<SrCapability> declared, SrCapability needed, String sr) {
+        if (!declared.contains(needed)) {
+            throw ErrorCode.SR_OPERATION_NOT_SUPPORTED.with(sr);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.xenapi.resource;
+
+import dev.varve.hv.storage.Attachments;
+import dev.varve.hv.xenapi.ApiObject;
+import dev.varve.hv.xenapi.Call;
+import dev.varve.hv.xenapi.Handlers;
+import dev.varve.sr.spi.SrCapability;
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.disk.VdiSpec;
+import dev.varve.vdi.store.VolumeKind;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.function.Supplier;
+
+/** Virtual disk images. */
+final class VdiResource {
+    private final Toolstack stack;
+
+    VdiResource(Toolstack stack) {
+        this.stack = stack;
+    }
+
+    void bind(Handlers handlers) {
+        handlers.bind("VDI.create", this::create)
+                .bindVoid("VDI.destroy", this::destroy)
+                .bindVoid("VDI.resize", call -> resize(call, false))
+                .bindVoid("VDI.resize_online", call -> resize(call, true))
+                .bindVoid("VDI.forget", this::forget)
+                .bindVoid("VDI.update", this::update)
+                .bindVoid("VDI.set_name_label", call -> rename(call, true))
+                .bindVoid("VDI.set_name_description", call -> rename(call, false));
+    }
+
+    /** The repository that the record of a new disk names. */
+    static String repository(Map<String, Object> record) {
+        if (record.get("SR") instanceof String sr) {
+            return sr;
+        }
+        throw ErrorCode.FIELD_TYPE_ERROR.with("SR");
+    }
+
+    private ApiObject get(Call call) {
+        return stack.database().get("VDI", call.self());
+    }
+
+    private ApiObject repositoryOf(ApiObject vdi) {
+        return stack.database().get("SR", vdi.text("SR"));
+    }
+
+    private DiskService disks(ApiObject sr) {
+        return stack.repositories().session(sr.ref()).disks();
+    }
+
+    private String create(Call call) {
+        Map<String, Object> fields =
+                new RecordFields(call)
+                        .take(
+                                "SR",
+                                "virtual_size",
+                                "name_label",
+                                "name_description",
+                                "type",
+                                "sharable",
+                                "read_only",
+                                "other_config",
+                                "xenstore_data",
+                                "sm_config",
+                                "on_boot",
+                                "allow_caching",
+                                "tags");
+        ApiObject sr = stack.database().get("SR", (String) fields.get("SR"));
+        UUID uuid = stack.env().random().uuid();
+        VdiSpec spec =
+                new VdiSpec(
+                        uuid,
+                        kind(fields),
+                        (Long) fields.get("virtual_size"),
+                        (String) fields.getOrDefault("name_label", ""),
+                        (String) fields.getOrDefault("name_description", ""),
+                        (Boolean) fields.getOrDefault("read_only", false));
+        try (var _ = stack.operations().begin(sr, "vdi_create", stack.task(call))) {
+            return stack.repositories()
+                    .working(
+                            sr,
+                            uuid.toString(),
+                            () -> {
+                                VdiInfo made = disks(sr).create(spec, call.operation());
+                                return row(sr, made, fields);
+                            });
+        }
+    }
+
+    private static VolumeKind kind(Map<String, Object> fields) {
+        Map<?, ?> config = (Map<?, ?>) fields.getOrDefault("sm_config", Map.of());
+        for (String key : List.of("type", "image-format")) {
+            if (config.get(key) instanceof String format) {
+                return switch (format.toLowerCase(Locale.ROOT)) {
+                    case "raw" -> VolumeKind.RAW;
+                    case "vhd" -> VolumeKind.VHD;
+                    default ->
+                            throw ErrorCode.VALUE_NOT_SUPPORTED.with(
+                                    "sm_config:" + key, format, "the formats are vhd and raw");
+                };
+            }
+        }
+        return VolumeKind.VHD;
+    }
+
+    private String row(ApiObject sr, VdiInfo made, Map<String, Object> fields) {
+        Map<String, Object> all = new TreeMap<>(fields);
+        Map<String, String> config = new TreeMap<>(made.smConfig());
+        if (fields.get("sm_config") instanceof Map<?, ?> asked) {
+            asked.forEach((key, value) -> config.putIfAbsent((String) key, (String) value));
+        }
+        all.put("sm_config", config);
+        all.put("SR", sr.ref());
+        all.put("location", made.uuid().toString());
+        all.put("name_label", made.label());
+        all.put("name_description", made.description());
+        all.put("virtual_size", made.virtualSizeBytes());
+        all.put("physical_utilisation", made.physicalUtilisationBytes());
+        all.put("read_only", made.readOnly());
+        return stack.database().create("VDI", made.uuid(), all).ref();
+    }
+
+    /** Works on one disk that is there, holding it and its repository. */
+    private <T> T on(Call call, ApiObject vdi, String operation, Supplier<T> work) {
+        ApiObject sr = repositoryOf(vdi);
+        String task = stack.task(call);
+        try (var _ = stack.operations().begin(sr, "vdi_" + operation, task);
+                var _ = stack.operations().begin(vdi, operation, task)) {
+            return stack.repositories().working(sr, vdi.uuid(), work);
+        }
+    }
+
+    private void refuseInUse(ApiObject vdi, String operation) {
+        if (stack.attachments().isInUse(vdi.ref())) {
+            throw ErrorCode.VDI_IN_USE.with(vdi.ref(), operation);
+        }
+    }
+
+    private void destroy(Call call) {
+        ApiObject vdi = Attachments.usable(get(call));
+        ApiObject sr = repositoryOf(vdi);
+        on(
+                call,
+                vdi,
+                "destroy",
+                () -> {
+                    refuseInUse(vdi, "destroy");
+                    disks(sr).destroy(UUID.fromString(vdi.uuid()), call.operation());
+                    dropRows(vdi);
+                    return null;
+                });
+    }
+
+    private void dropRows(ApiObject vdi) {
+        List<ApiObject> gone = new ArrayList<>(stack.database().referring("VBD", "VDI", vdi.ref()));
+        gone.add(vdi);
+        stack.database().delete(gone);
+    }
+
+    private void resize(Call call, boolean online) {
+        ApiObject vdi = Attachments.usable(get(call));
+        ApiObject sr = repositoryOf(vdi);
+        String operation = online ? "resize_online" : "resize";
+        on(
+                call,
+                vdi,
+                operation,
+                () -> {
+                    if (!online) {
+                        refuseInUse(vdi, operation);
+                    }
+                    long size = call.number("size");
+                    if (size < vdi.number("virtual_size")) {
+                        throw ErrorCode.VDI_TOO_SMALL.with(
+                                vdi.ref(), Long.toString(vdi.number("virtual_size")));
+                    }
+                    refresh(
+                            vdi,
+                            disks(sr).resize(UUID.fromString(vdi.uuid()), size, call.operation()));
+                    return null;
+                });
+    }
+
+    private void refresh(ApiObject vdi, VdiInfo info) {
+        stack.database()
+                .update(
+                        "VDI",
+                        vdi.ref(),
+                        row ->
+                                row.with("virtual_size", info.virtualSizeBytes())
+                                        .with(
+                                                "physical_utilisation",
+                                                info.physicalUtilisationBytes())
+                                        .with("name_label", info.label())
+                                        .with("name_description", info.description()));
+    }
+
+    private void forget(Call call) {
+        ApiObject vdi = get(call);
+        String task = stack.task(call);
+        try (var _ = stack.operations().begin(repositoryOf(vdi), "vdi_forget", task);
+                var _ = stack.operations().begin(vdi, "forget", task)) {
+            refuseInUse(vdi, "forget");
+            dropRows(vdi);
+        }
+    }
+
+    private void update(Call call) {
+        ApiObject vdi = get(call);
+        ApiObject sr = repositoryOf(vdi);
+        on(
+                call,
+                vdi,
+                "update",
+                () -> {
+                    VdiInfo info =
+                            disks(sr)
+                                    .find(UUID.fromString(vdi.uuid()))
+                                    .orElseThrow(
+                                            () -> ErrorCode.VDI_MISSING.with(sr.ref(), vdi.ref()));
+                    refresh(vdi, info);
+                    return null;
+                });
+    }
+
+    private void rename(Call call, boolean label) {
+        ApiObject vdi = Attachments.usable(get(call));
+        ApiObject sr = repositoryOf(vdi);
+        String value = call.text("value");
+        String name = label ? value : vdi.text("name_label");
+        String description = label ? vdi.text("name_description") : value;
+        on(
+                call,
+                vdi,
+                "update",
+                () -> {
+                    refresh(vdi, disks(sr).rename(UUID.fromString(vdi.uuid()), name, description));
+                    return null;
+                });
+    }
+
+    /** What may be done with a disk now. */
+    List<String> allowed(ApiObject vdi) {
+        List<String> allowed = new ArrayList<>();
+        boolean free = !stack.attachments().isInUse(vdi.ref());
+        if (free) {
+            allowed.add("forget");
+        }
+        if (vdi.flag("managed")
+                && !vdi.flag("missing")
+                && stack.repositories().isAttached(vdi.text("SR"))) {
+            Set<SrCapability> can = stack.capabilities(repositoryOf(vdi));
+            allowed.add("update");
+            if (free && can.contains(SrCapability.VDI_DELETE)) {
+                allowed.add("destroy");
+            }
+            if (free && can.contains(SrCapability.VDI_RESIZE)) {
+                allowed.add("resize");
+            }
+            if (can.contains(SrCapability.VDI_RESIZE_ONLINE)) {
+                allowed.add("resize_online");
+            }
+        }
+        allowed.removeIf(operation -> !stack.operations().allows(vdi, operation));
+        return allowed;
+    }
+}

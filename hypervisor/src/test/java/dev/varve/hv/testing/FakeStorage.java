@@ -1,0 +1,358 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.testing;
+
+import dev.varve.hv.storage.Datapath;
+import dev.varve.hv.storage.SrSession;
+import dev.varve.hv.storage.StorageEngine;
+import dev.varve.sr.spi.AttachedSr;
+import dev.varve.sr.spi.Claims;
+import dev.varve.sr.spi.ConfigKey;
+import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.ProbeResult;
+import dev.varve.sr.spi.SrCapability;
+import dev.varve.sr.spi.SrContext;
+import dev.varve.sr.spi.SrDriver;
+import dev.varve.sr.spi.SrIdentity;
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.disk.VdiSpec;
+import dev.varve.vdi.disk.VdiState;
+import dev.varve.vdi.store.StoreFeature;
+import dev.varve.vdi.store.StoreSpace;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeChange;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeInfo;
+import dev.varve.vdi.store.VolumeStore;
+
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+
+/**
+ * Storage in memory that outlives daemons: media by location, a driver of type {@code fake} over
+ * them, and an engine that serves their disks without moving any data.
+ */
+public final class FakeStorage {
+    /** What is at a location. */
+    public static final class Medium {
+        public volatile SrIdentity identity;
+        public volatile boolean away;
+        public final Map<UUID, VdiInfo> disks = new ConcurrentSkipListMap<>();
+        public volatile Runnable beforeCreate = () -> {};
+
+        private void need() {
+            if (away) {
+                throw ErrorCode.SR_UNAVAILABLE.because("the medium is away; bring it back");
+            }
+        }
+    }
+
+    public final Map<String, Medium> media = new ConcurrentHashMap<>();
+    public final Map<UUID, String> datapath = new ConcurrentSkipListMap<>();
+    public final Set<SrCapability> capabilities =
+            EnumSet.complementOf(EnumSet.of(SrCapability.SR_STATS));
+
+    /** No media yet. */
+    public FakeStorage() {}
+
+    /** The medium at a location. */
+    public Medium medium(String location) {
+        return media.computeIfAbsent(location, _ -> new Medium());
+    }
+
+    /** An image that is at a location without anybody having been told. */
+    public UUID plant(String location, VdiState state) {
+        UUID uuid = UUID.randomUUID();
+        VdiInfo info =
+                new VdiInfo(
+                        uuid,
+                        dev.varve.vdi.store.VolumeKind.VHD,
+                        1 << 20,
+                        4096,
+                        false,
+                        true,
+                        "planted",
+                        "",
+                        Optional.empty(),
+                        Map.of("vdi_type", "vhd"),
+                        state);
+        medium(location).disks.put(uuid, info);
+        return uuid;
+    }
+
+    /** The driver. */
+    public SrDriver driver() {
+        return new Driver();
+    }
+
+    /** An engine. */
+    public StorageEngine engine() {
+        return new Engine();
+    }
+
+    private final class Driver implements SrDriver {
+        @Override
+        public String type() {
+            return "fake";
+        }
+
+        @Override
+        public String name() {
+            return "Fake";
+        }
+
+        @Override
+        public String description() {
+            return "Disks in memory";
+        }
+
+        @Override
+        public Set<SrCapability> capabilities() {
+            return capabilities;
+        }
+
+        @Override
+        public List<ConfigKey> configuration() {
+            return List.of(new ConfigKey("location", true, "where it is"));
+        }
+
+        private Medium at(DeviceConfig config) {
+            Medium medium = medium(config.require("location", ErrorCode.CONFIG_LOCATION_MISSING));
+            medium.need();
+            return medium;
+        }
+
+        @Override
+        public ProbeResult probe(DeviceConfig config, SrContext context) {
+            Medium medium = at(config);
+            return new ProbeResult(
+                    medium.identity == null
+                            ? List.of()
+                            : List.of(
+                                    new ProbeResult.Found(
+                                            medium.identity,
+                                            config.values(),
+                                            Optional.of(new StoreSpace(1 << 30, 0)))));
+        }
+
+        @Override
+        public void create(SrIdentity identity, DeviceConfig config, SrContext context) {
+            Medium medium = at(config);
+            if (medium.identity != null) {
+                throw ErrorCode.SR_EXISTS.because("there is something already");
+            }
+            medium.identity = identity;
+        }
+
+        @Override
+        public AttachedSr attach(SrIdentity identity, DeviceConfig config, SrContext context) {
+            return new Attached(at(config));
+        }
+
+        @Override
+        public void destroy(SrIdentity identity, DeviceConfig config, SrContext context) {
+            at(config).identity = null;
+        }
+    }
+
+    private static final class Attached implements AttachedSr, VolumeStore {
+        final Medium medium;
+
+        Attached(Medium medium) {
+            this.medium = medium;
+        }
+
+        @Override
+        public SrIdentity identity() {
+            return medium.identity;
+        }
+
+        @Override
+        public VolumeStore volumes() {
+            return this;
+        }
+
+        @Override
+        public Claims claims() {
+            throw new UnsupportedOperationException("nobody claims here");
+        }
+
+        @Override
+        public void update(SrIdentity identity) {
+            medium.identity = identity;
+        }
+
+        @Override
+        public void check() {
+            medium.need();
+        }
+
+        @Override
+        public Set<StoreFeature> features() {
+            return Set.of();
+        }
+
+        @Override
+        public StoreSpace space() {
+            medium.need();
+            return new StoreSpace(1L << 30, 4096L * medium.disks.size());
+        }
+
+        @Override
+        public List<VolumeInfo> list() {
+            throw new UnsupportedOperationException("disks have no volumes here");
+        }
+
+        @Override
+        public Optional<VolumeInfo> find(VolumeId id) {
+            throw new UnsupportedOperationException("disks have no volumes here");
+        }
+
+        @Override
+        public StoreVolume open(VolumeId id, boolean writable) {
+            throw new UnsupportedOperationException("disks have no volumes here");
+        }
+
+        @Override
+        public void commit(List<VolumeChange> changes) {
+            throw new UnsupportedOperationException("disks have no volumes here");
+        }
+
+        @Override
+        public void recover() {}
+
+        @Override
+        public void close() {}
+    }
+
+    private record Disks(Medium medium) implements DiskService {
+        @Override
+        public List<VdiInfo> scan(Operation operation) {
+            medium.need();
+            return new ArrayList<>(medium.disks.values());
+        }
+
+        @Override
+        public Optional<VdiInfo> find(UUID vdi) {
+            return Optional.ofNullable(medium.disks.get(vdi));
+        }
+
+        @Override
+        public VdiInfo create(VdiSpec spec, Operation operation) {
+            medium.need();
+            medium.beforeCreate.run();
+            operation.checkpoint();
+            VdiInfo info =
+                    new VdiInfo(
+                            spec.uuid(),
+                            spec.kind(),
+                            spec.virtualSizeBytes(),
+                            4096,
+                            spec.readOnly(),
+                            true,
+                            spec.label(),
+                            spec.description(),
+                            Optional.empty(),
+                            Map.of("vdi_type", "vhd"),
+                            new VdiState.Valid());
+            medium.disks.put(spec.uuid(), info);
+            return info;
+        }
+
+        private VdiInfo change(UUID vdi, long size, String label, String description) {
+            VdiInfo old = medium.disks.get(vdi);
+            VdiInfo info =
+                    new VdiInfo(
+                            vdi,
+                            old.kind(),
+                            size,
+                            4096,
+                            old.readOnly(),
+                            old.managed(),
+                            label,
+                            description,
+                            old.parent(),
+                            old.smConfig(),
+                            old.state());
+            medium.disks.put(vdi, info);
+            return info;
+        }
+
+        @Override
+        public VdiInfo resize(UUID vdi, long virtualSizeBytes, Operation operation) {
+            VdiInfo old = medium.disks.get(vdi);
+            return change(vdi, virtualSizeBytes, old.label(), old.description());
+        }
+
+        @Override
+        public void destroy(UUID vdi, Operation operation) {
+            medium.disks.remove(vdi);
+        }
+
+        @Override
+        public VdiInfo rename(UUID vdi, String label, String description) {
+            return change(vdi, medium.disks.get(vdi).virtualSizeBytes(), label, description);
+        }
+    }
+
+    private final class Engine implements StorageEngine, Datapath {
+        @Override
+        public DiskService disks(AttachedSr sr) {
+            return new Disks(((Attached) sr).medium);
+        }
+
+        @Override
+        public Datapath datapath() {
+            return this;
+        }
+
+        @Override
+        public List<String> describe() {
+            return List.of("lanes 1, backend memory");
+        }
+
+        @Override
+        public void attach(SrSession session, UUID vdi, boolean readOnly) {
+            datapath.put(vdi, "attached");
+        }
+
+        @Override
+        public URI activate(UUID vdi, Operation operation) {
+            datapath.put(vdi, "activated");
+            return uri(vdi);
+        }
+
+        private static URI uri(UUID vdi) {
+            return URI.create("nbd+unix:///" + vdi + "?socket=/fake");
+        }
+
+        @Override
+        public void deactivate(UUID vdi, Operation operation) {
+            datapath.put(vdi, "deactivated");
+        }
+
+        @Override
+        public void detach(UUID vdi) {
+            datapath.remove(vdi);
+        }
+
+        @Override
+        public Status status(UUID vdi) {
+            return new Status(true, uri(vdi), Map.of("reads", 1L, "writes", 2L));
+        }
+
+        @Override
+        public void close() {}
+    }
+}
