@@ -26,6 +26,5 @@ module dev.varve.hv {
     exports dev.varve.hv.xenapi;
     exports dev.varve.hv.xenapi.schema;
 
-    uses dev.varve.hv.storage.StorageEngineFactory;
     uses dev.varve.sr.spi.SrDriver;
 }

@@ -3,7 +3,7 @@
 package dev.varve.hv.daemon;
 
 import dev.varve.hv.storage.Drivers;
-import dev.varve.hv.storage.StorageEngineFactory;
+import dev.varve.hv.storage.LaneStorageEngine;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.time.Scheduler;
@@ -11,7 +11,6 @@ import dev.varve.vdi.time.Threads;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ServiceLoader;
 import java.util.concurrent.CountDownLatch;
 
 /** Starts the daemon from the command line: {@code --home DIR}, by default {@code ~/.varve}. */
@@ -41,17 +40,10 @@ public final class DaemonMain {
                                 RandomSource.secure(),
                                 Scheduler.system("varve-scheduler"),
                                 Drivers.installed(),
-                                engine()));
+                                LaneStorageEngine::open));
         Runtime.getRuntime().addShutdownHook(Threads.platform("varve-stop", daemon::close));
         System.out.println("varve is running under " + home);
         new CountDownLatch(1).await();
-    }
-
-    /** The one place where the engine is chosen. */
-    private static StorageEngineFactory engine() throws IOException {
-        return ServiceLoader.load(StorageEngineFactory.class)
-                .findFirst()
-                .orElseThrow(() -> new IOException("no storage engine is installed"));
     }
 
     private static Path home(String[] args) {

@@ -16,9 +16,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The lanes of this daemon, and the NBD server in front of them. */
-public final class LaneStorageEngine implements AutoCloseable {
+public final class LaneStorageEngine implements StorageEngine {
+    private static final Logger LOG = LoggerFactory.getLogger(LaneStorageEngine.class);
+
     private final VdiEngine engine;
     private final NbdServer nbd;
     private final Map<VolumeKind, ImageFormat> formats;
@@ -41,17 +45,26 @@ public final class LaneStorageEngine implements AutoCloseable {
         datapath = new LaneDatapath(engine, nbd, formats);
     }
 
-    /** The operations on the disks of a repository. */
+    /** Starts the engine of a daemon, with its socket under the daemon's home. */
+    public static StorageEngine open(StorageEngineFactory.Setting setting) {
+        EngineContext context =
+                EngineContext.defaults(
+                        setting.clock(),
+                        (lane, thrown) -> LOG.error("a stage of {} threw", lane, thrown));
+        return new LaneStorageEngine(context, setting.home().resolve("run").resolve("nbd.sock"));
+    }
+
+    @Override
     public DiskService disks(AttachedSr sr) {
         return new Disks(sr.volumes(), engine, formats);
     }
 
-    /** The way of disks to their users. */
+    @Override
     public Datapath datapath() {
         return datapath;
     }
 
-    /** A few lines on lanes and connections, for people. */
+    @Override
     public List<String> describe() {
         List<String> lines = new ArrayList<>(engine.describe());
         lines.add("nbd: " + nbd.connectionCount() + " connections");
