@@ -113,7 +113,7 @@ public final class Attachments {
                 .anyMatch(vbd -> vbd.flag("currently_attached") || vbd.flag("wanted"));
     }
 
-    /** Unplugs a connection. When storage does not answer, the disk is cut off and this fails. */
+    /** Unplugs a connection. When storage fails or does not answer, it is unplugged all the same. */
     public void unplug(ApiObject vbd, Operation operation) {
         if (!vbd.flag("currently_attached")) {
             if (!vbd.flag("wanted")) {
@@ -126,15 +126,10 @@ public final class Attachments {
         Datapath datapath = env.engine().datapath();
         try {
             datapath.deactivate(uuid, within(operation.label(), DETACH_SECONDS));
-        } catch (StorageException e) {
-            if (e.code() == ErrorCode.DEVICE_DETACH_TIMEOUT) {
-                datapath.detach(uuid);
-                detached(vbd);
-            }
-            throw e;
+        } finally {
+            datapath.detach(uuid);
+            detached(vbd);
         }
-        datapath.detach(uuid);
-        detached(vbd);
     }
 
     private Operation within(String label, long seconds) {

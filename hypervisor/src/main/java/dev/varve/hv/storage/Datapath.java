@@ -37,10 +37,10 @@ public interface Datapath {
     URI activate(UUID vdi, Operation operation);
 
     /**
-     * Ends connections, brings everything to storage and gives the claim up. When the storage does not
-     * answer before the operation's deadline the disk is cut off and the call fails with
-     * DEVICE_DETACH_TIMEOUT; the disk is then deactivated all the same, and what was not flushed is
-     * lost.
+     * Ends connections, brings everything to storage and gives the claim up. When the storage answers
+     * nothing for some seconds, or not before the operation's deadline, the disk is cut off and the
+     * call fails with DEVICE_DETACH_TIMEOUT. Whatever the failure, the disk is deactivated, and what
+     * was flushed before is on storage.
      */
     void deactivate(UUID vdi, Operation operation);
 

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A device with the filters in front of it. It owns the edges between them, checks every request once,
@@ -43,6 +44,7 @@ public final class DeviceGraph implements BlockDevice {
     private volatile boolean mayWrite;
     private BlockDevice top;
     private int inFlight;
+    private final AtomicLong finishedCount = new AtomicLong();
     private boolean holding;
     private boolean cut;
     private BlockRequest heldFirst;
@@ -156,6 +158,7 @@ public final class DeviceGraph implements BlockDevice {
 
     private void finished(BlockRequest request) {
         inFlight--;
+        finishedCount.lazySet(finishedCount.getPlain() + 1);
         request.complete(request.status);
         if (inFlight == 0 && drainListener != null) {
             endDrain(true);
@@ -170,6 +173,11 @@ public final class DeviceGraph implements BlockDevice {
             heldLast.next = request;
         }
         heldLast = request;
+    }
+
+    /** How many requests have ended so far; it stands still while the device is stuck. Any thread. */
+    public long finishedCount() {
+        return finishedCount.get();
     }
 
     /** How many requests are on their way, held ones not counted. */

@@ -22,6 +22,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * A disk that serves I/O on a lane.
@@ -31,6 +32,10 @@ import java.util.concurrent.TimeoutException;
  */
 public final class ActiveVdi {
     private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(60);
+
+    /** A storage that ends nothing for so long while a disk is closed is taken to be stuck. */
+    private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(3);
+
     private static final long REAP_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final ThreadFactory REAPERS = Threads.virtualFactory("vdi-reaper-");
 
@@ -132,20 +137,25 @@ public final class ActiveVdi {
      *     error when the last commit failed. The disk is closed in all cases.
      */
     public void close(Operation operation) {
+        RuntimeException failure = null;
         boolean drained = false;
-        boolean closed;
         try {
             drained = quiesce(operation);
             if (drained && writable) {
                 commit(operation);
-                layer.seal(volume.access(operation));
+                layer.seal(volume.access(operation, STALLED_NANOS));
             }
-        } finally {
-            onClose.run();
-            closed = closeVolume();
+        } catch (RuntimeException e) {
+            failure = e;
         }
+        onClose.run();
+        boolean closed = closeVolume();
         if (!drained || !closed) {
-            throw ErrorCode.DEVICE_DETACH_TIMEOUT.with("VDI", uuid.toString());
+            throw new StorageException(
+                    ErrorCode.DEVICE_DETACH_TIMEOUT, List.of("VDI", uuid.toString()), failure);
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 
@@ -164,7 +174,23 @@ public final class ActiveVdi {
         CompletableFuture<Boolean> drained = new CompletableFuture<>();
         long timeout = Math.min(LONGEST_NANOS, operation.remainingNanos());
         lane().execute(() -> device.drain(lane(), timeout, drained::complete));
-        return await(drained, timeout + TimeUnit.SECONDS.toNanos(1));
+        return awaitWhileMoving(drained, operation);
+    }
+
+    /** Waits as long as the storage ends requests and the operation has time. */
+    private boolean awaitWhileMoving(CompletableFuture<Boolean> future, Operation operation) {
+        long finished = volume.device().finishedCount();
+        while (!future.isDone()) {
+            long step = Math.min(STALLED_NANOS, operation.remainingNanos());
+            if (step == 0 || !await(future, step)) {
+                long now = volume.device().finishedCount();
+                if (now == finished || operation.remainingNanos() == 0) {
+                    return future.getNow(false);
+                }
+                finished = now;
+            }
+        }
+        return future.getNow(false);
     }
 
     private static boolean await(CompletableFuture<Boolean> future, long nanos) {
@@ -176,26 +202,26 @@ public final class ActiveVdi {
             Thread.currentThread().interrupt();
             return false;
         } catch (ExecutionException e) {
-            throw new IllegalStateException("draining a disk failed", e.getCause());
+            throw new IllegalStateException("a disk's lane failed", e.getCause());
         }
     }
 
     private void commit(Operation operation) {
         CompletableFuture<Boolean> done = new CompletableFuture<>();
-        IoStatus[] outcome = new IoStatus[1];
+        AtomicReference<IoStatus> outcome = new AtomicReference<>();
         lane().execute(
                         () ->
                                 layer.commit(
                                         status -> {
-                                            outcome[0] = status;
+                                            outcome.set(status);
                                             done.complete(status == IoStatus.OK);
                                         }));
-        if (!await(done, Math.min(LONGEST_NANOS, operation.remainingNanos()))) {
+        if (!awaitWhileMoving(done, operation)) {
             throw ErrorCode.SR_IO_ERROR.because(
                     "the metadata of disk "
                             + uuid
                             + " could not be brought to storage: "
-                            + (outcome[0] == null ? "no answer in time" : outcome[0]));
+                            + (outcome.get() == null ? "no answer in time" : outcome.get()));
         }
     }
 

@@ -23,22 +23,29 @@ import java.util.concurrent.TimeoutException;
  * they are done, the operation is late or it was cancelled.
  */
 final class LaneAccess implements BlockAccess {
-    private static final long LONGEST_WAIT_NANOS = TimeUnit.SECONDS.toNanos(60);
     private static final long CANCEL_CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final Lane lane;
     private final StoreVolume volume;
     private final BlockDevice device;
     private final Operation operation;
+    private final long longestWaitNanos;
 
     /**
      * @param device the volume's device, made ready for any alignment
+     * @param longestWaitNanos after how long without an answer the storage is taken to be stuck
      */
-    LaneAccess(Lane lane, StoreVolume volume, BlockDevice device, Operation operation) {
+    LaneAccess(
+            Lane lane,
+            StoreVolume volume,
+            BlockDevice device,
+            Operation operation,
+            long longestWaitNanos) {
         this.lane = lane;
         this.volume = volume;
         this.device = device;
         this.operation = operation;
+        this.longestWaitNanos = longestWaitNanos;
     }
 
     @Override
@@ -128,9 +135,13 @@ final class LaneAccess implements BlockAccess {
                 return done.get(step, TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {
                 waited += step;
-                if (waited > LONGEST_WAIT_NANOS) {
+                if (waited > longestWaitNanos) {
                     throw ErrorCode.SR_IO_ERROR.because(
-                            what + " was not answered within a minute; the storage is stuck", e);
+                            what
+                                    + " was not answered within "
+                                    + TimeUnit.NANOSECONDS.toSeconds(longestWaitNanos)
+                                    + " s; the storage is stuck",
+                            e);
                 }
             } catch (ExecutionException e) {
                 throw unwrap(e, what);

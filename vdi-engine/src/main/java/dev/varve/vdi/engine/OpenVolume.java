@@ -12,6 +12,7 @@ import dev.varve.vdi.store.StoreVolume;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A volume that is open on a lane, ready for requests of any alignment.
@@ -19,6 +20,8 @@ import java.util.Set;
  * <p><b>Threads:</b> any; the device keeps to the lane.
  */
 public final class OpenVolume implements AutoCloseable {
+    private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(60);
+
     private final Lane lane;
     private final StoreVolume volume;
     private final DeviceGraph device;
@@ -57,7 +60,12 @@ public final class OpenVolume implements AutoCloseable {
 
     /** The volume for code that may wait, under the deadline of an operation. */
     public BlockAccess access(Operation operation) {
-        return new LaneAccess(lane, volume, device, operation);
+        return access(operation, STUCK_NANOS);
+    }
+
+    /** The same, with an own limit for how long the storage may take for one request. */
+    BlockAccess access(Operation operation, long longestWaitNanos) {
+        return new LaneAccess(lane, volume, device, operation, longestWaitNanos);
     }
 
     @Override
