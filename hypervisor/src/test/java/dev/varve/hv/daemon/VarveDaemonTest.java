@@ -3,6 +3,8 @@
 package dev.varve.hv.daemon;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.hv.testing.FakeStorage;
@@ -12,24 +14,155 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 
 final class VarveDaemonTest {
     @TempDir Path home;
+    private final FakeStorage storage = new FakeStorage();
+
+    private TestDaemon start() throws IOException {
+        return new TestDaemon(home, storage);
+    }
+
+    private static String createSr(TestDaemon daemon) throws IOException {
+        return daemon.xe("sr-create", "type=fake", "name-label=one", "device-config:location=a")
+                .ok();
+    }
+
+    private static String createVdi(TestDaemon daemon, String sr) throws IOException {
+        return daemon.xe("vdi-create", "sr-uuid=" + sr, "name-label=disk", "virtual-size=1MiB")
+                .ok();
+    }
+
+    private static Map<?, ?> record(TestDaemon daemon, String className, String uuid) {
+        return daemon.record(className, daemon.ref(className, uuid));
+    }
+
+    /** Lets a retry happen, which runs on a thread of its own, until the condition holds. */
+    private static void advanceUntil(TestDaemon daemon, BooleanSupplier condition) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < deadline, "it did not come about");
+            daemon.time.advance(1, TimeUnit.SECONDS);
+            Thread.onSpinWait();
+        }
+    }
 
     @Test
-    void listsARepositoryThatWasCreated() throws IOException {
-        try (TestDaemon daemon = new TestDaemon(home, new FakeStorage())) {
-            assertEquals("", daemon.xe("sr-list").ok());
-            String uuid =
-                    daemon.xe(
-                                    "sr-create",
-                                    "type=fake",
-                                    "name-label=one",
-                                    "device-config:location=a")
-                            .ok();
-            assertEquals(uuid, daemon.xe("sr-list", "--minimal").ok());
-            assertTrue(daemon.xe("sr-list").ok().contains("name-label ( RW): one"));
+    void keepsItsIdentityAndItsObjectsOverARestart() throws IOException {
+        String host;
+        String pool;
+        String sr;
+        String vdi;
+        try (TestDaemon daemon = start()) {
+            host = daemon.xe("host-list", "--minimal").ok();
+            pool = daemon.xe("pool-list", "--minimal").ok();
+            sr = createSr(daemon);
+            vdi = createVdi(daemon, sr);
+            daemon.xe("vdi-param-set", "uuid=" + vdi, "other-config:k=v").ok();
         }
+        try (TestDaemon daemon = start()) {
+            assertEquals(host, daemon.xe("host-list", "--minimal").ok());
+            assertEquals(pool, daemon.xe("pool-list", "--minimal").ok());
+            assertEquals(sr, daemon.xe("sr-list", "--minimal").ok());
+            assertEquals(Map.of("k", "v"), record(daemon, "VDI", vdi).get("other_config"));
+            assertEquals(
+                    "true", daemon.xe("pbd-list", "params=currently-attached", "--minimal").ok());
+        }
+    }
+
+    @Test
+    void attachesAgainWhatWasAttachedWhenItStopped() throws IOException {
+        String vdi;
+        try (TestDaemon daemon = start()) {
+            vdi = createVdi(daemon, createSr(daemon));
+            daemon.xe("varve-attach", "uuid=" + vdi).ok();
+            assertEquals("activated", storage.datapath.get(UUID.fromString(vdi)));
+        }
+        assertEquals(Map.of(), storage.datapath);
+        try (TestDaemon daemon = start()) {
+            assertEquals("activated", storage.datapath.get(UUID.fromString(vdi)));
+            assertEquals(
+                    "true", daemon.xe("vbd-list", "params=currently-attached", "--minimal").ok());
+        }
+    }
+
+    @Test
+    void startsWithoutARepositoryThatIsAwayAndHealsWhenItComesBack() throws IOException {
+        String sr;
+        String vdi;
+        try (TestDaemon daemon = start()) {
+            sr = createSr(daemon);
+            vdi = createVdi(daemon, sr);
+            daemon.xe("varve-attach", "uuid=" + vdi).ok();
+        }
+        storage.medium("a").away = true;
+        try (TestDaemon daemon = start()) {
+            assertEquals(
+                    "false", daemon.xe("pbd-list", "params=currently-attached", "--minimal").ok());
+            assertEquals(
+                    "the medium is away; bring it back (SR_BACKEND_FAILURE_47)",
+                    daemon.xe(
+                                    "sr-param-get",
+                                    "uuid=" + sr,
+                                    "param-name=other-config",
+                                    "param-key=last-error")
+                            .ok());
+            TestDaemon.Result refused = daemon.xe("vdi-destroy", "uuid=" + vdi);
+            assertTrue(refused.err().contains("Error code: SR_NOT_ATTACHED"), refused.err());
+            storage.medium("a").away = false;
+            UUID disk = UUID.fromString(vdi);
+            advanceUntil(daemon, () -> "activated".equals(storage.datapath.get(disk)));
+            advanceUntil(daemon, () -> lastError(daemon, sr) == null);
+            assertTrue(daemon.xe("varve-status").ok().contains(": attached, "));
+        }
+    }
+
+    @Test
+    void showsThatARepositoryWentAwayAndThatItIsBack() throws IOException {
+        try (TestDaemon daemon = start()) {
+            String sr = createSr(daemon);
+            storage.medium("a").away = true;
+            advanceUntil(daemon, () -> lastError(daemon, sr) != null);
+            storage.medium("a").away = false;
+            advanceUntil(daemon, () -> lastError(daemon, sr) == null);
+        }
+    }
+
+    private static Object lastError(TestDaemon daemon, String sr) {
+        return ((Map<?, ?>) record(daemon, "SR", sr).get("other_config")).get("last-error");
+    }
+
+    @Test
+    void leavesUnpluggedWhatTheUserUnplugged() throws IOException {
+        try (TestDaemon daemon = start()) {
+            createSr(daemon);
+            daemon.xe("pbd-unplug", "uuid=" + daemon.xe("pbd-list", "--minimal").ok()).ok();
+        }
+        try (TestDaemon daemon = start()) {
+            assertEquals(
+                    "false", daemon.xe("pbd-list", "params=currently-attached", "--minimal").ok());
+        }
+    }
+
+    @Test
+    void keepsASecondDaemonAway() throws IOException {
+        try (TestDaemon daemon = start()) {
+            IOException refused = assertThrows(IOException.class, this::start);
+            assertEquals(
+                    "a daemon is running under "
+                            + daemon.daemon.home()
+                            + " already, with process id "
+                            + ProcessHandle.current().pid(),
+                    refused.getMessage());
+            assertEquals("", daemon.xe("sr-list").ok());
+        }
+        assertFalse(Files.exists(home.resolve("run/varved.pid")));
+        start().close();
     }
 }
