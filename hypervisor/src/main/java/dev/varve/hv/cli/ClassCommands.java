@@ -287,6 +287,10 @@ final class ClassCommands {
         if (!field.isMap()) {
             throw UsageException.failure("field " + field.name() + " is neither a set nor a map");
         }
+        if (args.get("param-key").isPresent()) {
+            throw UsageException.failure(
+                    "field " + field.name() + " is a map: give the keys as key=value");
+        }
         Map<String, String> keys = new TreeMap<>(args.specific());
         List.of("uuid", "param-name", type.cliName(), type.cliName() + "-uuid")
                 .forEach(keys::remove);

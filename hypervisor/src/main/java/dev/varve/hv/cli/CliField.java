@@ -109,6 +109,7 @@ record CliField(String name, Optional<ApiField> field, CliView view, boolean wri
         String text = String.valueOf(value);
         return switch (view) {
             case VALUE -> text;
+            case LOWER_CASE -> text.toLowerCase(Locale.ROOT);
             case UUID -> database.find(text).map(ApiObject::uuid).orElse(NOT_THERE);
             case NAME ->
                     database.find(text)

@@ -73,6 +73,7 @@ public final class VarveDaemon implements AutoCloseable {
     private final Path home;
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
     private Dispatcher dispatcher;
+    private boolean started;
 
     private VarveDaemon(Path home) {
         this.home = home;
@@ -112,7 +113,7 @@ public final class VarveDaemon implements AutoCloseable {
 
     private void open(Parts parts) throws IOException {
         Clock clock = parts.clock();
-        long started = clock.nanoTime();
+        long startedNanos = clock.nanoTime();
         makeDirectories();
         keep(HomeLock.take(home.resolve("run")));
         keep(parts.scheduler());
@@ -156,12 +157,13 @@ public final class VarveDaemon implements AutoCloseable {
                         ApiSchema.XENAPI, sessions, tasks, clock, handlers, stack::checkCapability);
         keep(() -> healer.stop(STOP_SECONDS));
         awaitFirstPlugs(healer);
-        DaemonControl control = new DaemonControl(home, env, attachments, started);
+        DaemonControl control = new DaemonControl(home, env, attachments, startedNanos);
         CliServer cli = new CliServer(ApiSchema.XENAPI, dispatcher, database, records, control);
         HttpServer server =
                 keep(new HttpServer(routes(dispatcher, cli), workers, HttpLimits.DEFAULT));
         server.listen(socket());
-        long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - started);
+        started = true;
+        long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - startedNanos);
         LOG.info("varve {} started under {} in {} ms", DaemonInfo.version(), home, millis);
     }
 
@@ -222,6 +224,8 @@ public final class VarveDaemon implements AutoCloseable {
                 LOG.error("a part of the daemon could not be stopped", e);
             }
         }
-        LOG.info("varve stopped");
+        if (started) {
+            LOG.info("varve stopped");
+        }
     }
 }

@@ -12,5 +12,5 @@ package dev.varve.hv.http;
  */
 public record HttpLimits(long requestMillis, long idleMillis, long rawMillis, int connections) {
     /** What is good for a daemon. */
-    public static final HttpLimits DEFAULT = new HttpLimits(30_000, 300_000, 24 * 3_600_000L, 256);
+    public static final HttpLimits DEFAULT = new HttpLimits(30_000, 300_000, 600_000, 256);
 }

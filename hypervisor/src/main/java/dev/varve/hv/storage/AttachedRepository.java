@@ -15,6 +15,7 @@ final class AttachedRepository {
     private final SrSession session;
     private final Set<String> busy = new HashSet<>();
     private Set<String> sinceScan = new HashSet<>();
+    private boolean scanned;
 
     AttachedRepository(SrSession session) {
         this.session = session;
@@ -36,6 +37,16 @@ final class AttachedRepository {
     /** Starts a scan. */
     synchronized void scanning() {
         sinceScan = new HashSet<>(busy);
+    }
+
+    /** Notes that a scan has come to its end. */
+    synchronized void scanEnded() {
+        scanned = true;
+    }
+
+    /** Whether its disks have been looked at since it was attached. */
+    synchronized boolean isScanned() {
+        return scanned;
     }
 
     /** Whether what the scan saw of a disk still holds. */

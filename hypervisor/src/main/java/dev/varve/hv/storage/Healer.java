@@ -136,11 +136,17 @@ public final class Healer {
         try {
             if (repositories.isAttached(sr)) {
                 repositories.check(sr);
+                if (!repositories.isScanned(sr)) {
+                    working(sr, "scan", (row, op) -> repositories.scan(row, op));
+                }
             } else {
-                attach(pbd);
+                working(sr, "plug", (_, op) -> repositories.plug(pbd.ref(), op));
+            }
+            LastError.clear(database, pbd.ref());
+            if (!repositories.isScanned(sr)) {
+                return false;
             }
             LastError.clear(database, sr);
-            LastError.clear(database, pbd.ref());
         } catch (RuntimeException e) {
             LOG.warn("repository {} is not well: {}", sr, LastError.text(e));
             LastError.set(database, sr, e);
@@ -154,12 +160,17 @@ public final class Healer {
         return well;
     }
 
-    private void attach(ApiObject pbd) {
-        ApiObject sr = database.get("SR", pbd.text("SR"));
-        Operation operation = Operation.unbounded("PBD.plug", env.clock());
+    /** Work on a repository. */
+    private interface Work {
+        void run(ApiObject sr, Operation operation);
+    }
+
+    private void working(String srRef, String kind, Work work) {
+        ApiObject sr = database.get("SR", srRef);
+        Operation operation = Operation.unbounded("SR." + kind, env.clock());
         String task = env.tasks().begin(operation);
-        try (var _ = env.operations().begin(sr, "plug", task)) {
-            repositories.plug(pbd.ref(), operation);
+        try (var _ = env.operations().begin(sr, kind, task)) {
+            work.run(sr, operation);
         } finally {
             env.tasks().end(task);
         }

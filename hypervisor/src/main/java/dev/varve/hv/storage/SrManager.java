@@ -13,6 +13,7 @@ import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.disk.VdiInfo;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -250,6 +251,20 @@ public final class SrManager {
     /** Asks the medium whether it can be used. */
     void check(String sr) {
         session(sr).sr().check();
+    }
+
+    /** Whether the disks of a repository have been looked at since it was attached. */
+    boolean isScanned(String sr) {
+        return repository(sr).isScanned();
+    }
+
+    /** Writes down what storage says about one disk. */
+    public void refresh(ApiObject sr, VdiInfo info) {
+        database.write(
+                batch -> {
+                    VdiScanner.write(batch, sr, info);
+                    return null;
+                });
     }
 
     /** Drops the rows of a repository, its connections and its disks. */

@@ -57,6 +57,7 @@ final class VdiScanner {
                     }
                     return null;
                 });
+        repository.scanEnded();
         sizes(sr, space);
     }
 

@@ -128,9 +128,7 @@ public final class Database {
 
     /** An object of a class by its UUID, if there is one. */
     public Optional<ApiObject> findByUuid(String className, String uuid) {
-        return byClass.get(className).values().stream()
-                .filter(object -> object.uuid().equalsIgnoreCase(uuid))
-                .findFirst();
+        return Optional.ofNullable(byClass.get(className).get(OpaqueRef.ofText(uuid)));
     }
 
     /** All objects of a class, in the order of their references. */

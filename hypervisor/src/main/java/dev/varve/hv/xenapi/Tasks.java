@@ -4,7 +4,6 @@ package dev.varve.hv.xenapi;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
-import dev.varve.vdi.StorageException;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 
@@ -22,8 +21,6 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class Tasks {
     private enum Status {
         PENDING,
-        SUCCESS,
-        FAILURE,
         CANCELLED
     }
 
@@ -112,31 +109,10 @@ public final class Tasks {
         }
         entry.operation.cancel();
         if (entry.ofClient) {
-            finish(ref, Status.CANCELLED, List.of());
+            entry.status = Status.CANCELLED;
+            database.update(
+                    "task", ref, row -> row.with("finished", Values.time(clock.epochMillis())));
         }
-    }
-
-    /** Notes that the work of a client's task went wrong. */
-    public void fail(String ref, StorageException failure) {
-        List<String> info = new ArrayList<>();
-        info.add(failure.code().wireName());
-        info.addAll(failure.params());
-        finish(ref, Status.FAILURE, info);
-    }
-
-    /** Notes that the work of a client's task is done. */
-    public void succeed(String ref) {
-        finish(ref, Status.SUCCESS, List.of());
-    }
-
-    private void finish(String ref, Status status, List<String> errorInfo) {
-        entry(ref).status = status;
-        database.update(
-                "task",
-                ref,
-                row ->
-                        row.with("finished", Values.time(clock.epochMillis()))
-                                .with("error_info", errorInfo));
     }
 
     /** Removes a task of a client. */
@@ -156,8 +132,6 @@ public final class Tasks {
         }
         return switch (entry.status) {
             case PENDING -> entry.operation.isCancelled() ? "cancelling" : "pending";
-            case SUCCESS -> "success";
-            case FAILURE -> "failure";
             case CANCELLED -> "cancelled";
         };
     }
@@ -165,7 +139,7 @@ public final class Tasks {
     /** How far a task is. */
     public double progress(String ref) {
         Entry entry = entries.get(ref);
-        return entry == null || entry.status == Status.SUCCESS ? 1.0 : entry.operation.progress();
+        return entry == null ? 1.0 : entry.operation.progress();
     }
 
     /** What may be done with a task now. */

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.hv.testing.FakeStorage;
 import dev.varve.hv.testing.TestDaemon;
+import dev.varve.vdi.disk.VdiState;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -164,5 +165,19 @@ final class VarveDaemonTest {
         }
         assertFalse(Files.exists(home.resolve("run/varved.pid")));
         start().close();
+    }
+
+    /** An SR whose first scan fails is attached all the same, and scanned as soon as that works. */
+    @Test
+    void scansAgainWhenTheFirstScanFailed() throws IOException {
+        storage.medium("a").scanBroken = true;
+        try (TestDaemon daemon = start()) {
+            String sr = createSr(daemon);
+            UUID disk = storage.plant("a", new VdiState.Valid());
+            assertTrue(lastError(daemon, sr) != null);
+            storage.medium("a").scanBroken = false;
+            advanceUntil(daemon, () -> lastError(daemon, sr) == null);
+            assertEquals(disk.toString(), daemon.xe("vdi-list", "--minimal").ok());
+        }
     }
 }

@@ -48,6 +48,7 @@ public final class FakeStorage {
     public static final class Medium {
         public volatile SrIdentity identity;
         public volatile boolean away;
+        public volatile boolean scanBroken;
         public final Map<UUID, VdiInfo> disks = new ConcurrentSkipListMap<>();
         public volatile Runnable beforeCreate = () -> {};
 
@@ -240,6 +241,9 @@ public final class FakeStorage {
         @Override
         public List<VdiInfo> scan(Operation operation) {
             medium.need();
+            if (medium.scanBroken) {
+                throw ErrorCode.SR_SCAN_FAILED.because("the list cannot be read");
+            }
             return new ArrayList<>(medium.disks.values());
         }
 

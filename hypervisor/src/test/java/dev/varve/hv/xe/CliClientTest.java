@@ -124,7 +124,9 @@ final class CliClientTest {
                             command(to, CliWire.LOAD, named.toString());
                             expect(in, CliWire.RESPONSE, CliWire.OK);
                             expect(in, CliWire.BLOB, CliWire.CHUNK, 7);
-                            assertEquals("content", new String(in.readNBytes(7)));
+                            assertEquals(
+                                    "content",
+                                    new String(in.readNBytes(7), StandardCharsets.UTF_8));
                             expect(in, CliWire.BLOB, CliWire.END);
                             command(to, CliWire.LOAD, "/etc/passwd");
                             expect(in, CliWire.RESPONSE, CliWire.FAILED);

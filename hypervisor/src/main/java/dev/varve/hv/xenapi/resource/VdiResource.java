@@ -187,25 +187,16 @@ final class VdiResource {
                         throw ErrorCode.VDI_TOO_SMALL.with(
                                 vdi.ref(), Long.toString(vdi.number("virtual_size")));
                     }
-                    refresh(
-                            vdi,
-                            disks(sr).resize(UUID.fromString(vdi.uuid()), size, call.operation()));
+                    stack.repositories()
+                            .refresh(
+                                    sr,
+                                    disks(sr)
+                                            .resize(
+                                                    UUID.fromString(vdi.uuid()),
+                                                    size,
+                                                    call.operation()));
                     return null;
                 });
-    }
-
-    private void refresh(ApiObject vdi, VdiInfo info) {
-        stack.database()
-                .update(
-                        "VDI",
-                        vdi.ref(),
-                        row ->
-                                row.with("virtual_size", info.virtualSizeBytes())
-                                        .with(
-                                                "physical_utilisation",
-                                                info.physicalUtilisationBytes())
-                                        .with("name_label", info.label())
-                                        .with("name_description", info.description()));
     }
 
     private void forget(Call call) {
@@ -231,7 +222,7 @@ final class VdiResource {
                                     .find(UUID.fromString(vdi.uuid()))
                                     .orElseThrow(
                                             () -> ErrorCode.VDI_MISSING.with(sr.ref(), vdi.ref()));
-                    refresh(vdi, info);
+                    stack.repositories().refresh(sr, info);
                     return null;
                 });
     }
@@ -247,7 +238,14 @@ final class VdiResource {
                 vdi,
                 "update",
                 () -> {
-                    refresh(vdi, disks(sr).rename(UUID.fromString(vdi.uuid()), name, description));
+                    stack.repositories()
+                            .refresh(
+                                    sr,
+                                    disks(sr)
+                                            .rename(
+                                                    UUID.fromString(vdi.uuid()),
+                                                    name,
+                                                    description));
                     return null;
                 });
     }

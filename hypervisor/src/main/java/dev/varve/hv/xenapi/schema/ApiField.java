@@ -50,6 +50,8 @@ public record ApiField(
     public enum CliView {
         /** The value as it is. */
         VALUE,
+        /** The value in small letters. */
+        LOWER_CASE,
         /** The UUIDs of what it refers to. */
         UUID,
         /** The names of what it refers to. */
@@ -139,6 +141,12 @@ public record ApiField(
     /** The same field, which the command line shows under another name. */
     public ApiField named(String cliName) {
         return cli(new CliName(cliName, cli.getFirst().view(), cli.getFirst().writable()));
+    }
+
+    /** The same field, which the command line shows in small letters. */
+    public ApiField lowerCase() {
+        return cli(
+                new CliName(cli.getFirst().name(), CliView.LOWER_CASE, cli.getFirst().writable()));
     }
 
     /** The same field, which the command line shows but does not change. */

@@ -192,9 +192,15 @@ final class HostClasses {
                         ro("children", refs("VM"), "VMs that came from it").inverse("VM", "parent"),
                         ro("is_control_domain", BOOL, "whether it stands for the host itself"),
                         ro(
-                                "power_state",
-                                oneOf("vm_power_state", "Halted", "Paused", "Running", "Suspended"),
-                                "whether it runs"),
+                                        "power_state",
+                                        oneOf(
+                                                "vm_power_state",
+                                                "Halted",
+                                                "Paused",
+                                                "Running",
+                                                "Suspended"),
+                                        "whether it runs")
+                                .lowerCase(),
                         ro("suspend_VDI", ref("VDI"), "the disk with its memory"),
                         ro("suspend_SR", ref("SR"), "where its memory goes"),
                         ro("memory_target", INT, "the memory it should have, in bytes"),

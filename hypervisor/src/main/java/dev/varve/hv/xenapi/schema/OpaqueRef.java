@@ -2,6 +2,7 @@
 
 package dev.varve.hv.xenapi.schema;
 
+import java.util.Locale;
 import java.util.UUID;
 
 /** References to objects, as clients see them: {@code OpaqueRef:} and the UUID of the object. */
@@ -16,6 +17,11 @@ public final class OpaqueRef {
     /** The reference to the object of this UUID. */
     public static String of(UUID uuid) {
         return PREFIX + uuid;
+    }
+
+    /** The reference to the object of a UUID that somebody typed. */
+    public static String ofText(String uuid) {
+        return PREFIX + uuid.toLowerCase(Locale.ROOT);
     }
 
     /** Whether it refers to nothing; clients also send the empty string for that. */
