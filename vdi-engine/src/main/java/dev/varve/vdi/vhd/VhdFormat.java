@@ -9,13 +9,15 @@ import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.time.Clock;
+
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.UUID;
 
 /**
- * The VHD format. New images are dynamic, have blocks of 2 MiB whose data begins at 4 KiB boundaries,
- * a batmap, and a table with room for 2 TiB, so that growing a disk changes only its footers.
+ * The VHD format. New images are dynamic, have blocks of 2 MiB whose data begins at 4 KiB
+ * boundaries, a batmap, and a table with room for 2 TiB, so that growing a disk changes only its
+ * footers.
  */
 public final class VhdFormat implements ImageFormat {
     /** Sizes of disks are multiples of this, in bytes. */
@@ -146,6 +148,11 @@ public final class VhdFormat implements ImageFormat {
             return new FlatLayer(
                     image.footer().currentSize(),
                     "a fixed VHD keeps its size; copy it to a new disk to make it larger");
+        }
+        if (writable && !image.firstInOrder()) {
+            // The footer at the end goes next; without this one nothing would say what the disk is.
+            access.write(0, image.footer().encode());
+            access.flush();
         }
         if (writable && !image.clean()) {
             // What lies behind the last block was never acknowledged and must not shine through in

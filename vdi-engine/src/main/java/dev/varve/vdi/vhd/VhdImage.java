@@ -3,22 +3,26 @@
 package dev.varve.vdi.vhd;
 
 import dev.varve.vdi.image.BlockAccess;
+
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
  * The metadata of an image as it was found: read and checked once, before a lane takes over.
  *
- * <p>The footer at the end is the one that other programs trust, but the one at the start is written
- * first and never lies inside data. When the one at the end is missing the image was not closed: it is
- * <i>unclean</i>, the first footer is used, and whatever lies behind the last block is left over from
- * writes that nobody was told were safe.
+ * <p>The footer at the end is the one that other programs trust, but the one at the start is
+ * written first and never lies inside data. When the one at the end is missing the image was not
+ * closed: it is <i>unclean</i>, the first footer is used, and whatever lies behind the last block
+ * is left over from writes that nobody was told were safe.
  *
  * @param header null for a fixed disk
  * @param bat first sector of each block, or {@link #UNUSED}; only as many entries as the disk needs
- * @param full the bits of the batmap, one for each block; all clear when there is none or it is stale
+ * @param full the bits of the batmap, one for each block; all clear when there is none or it is
+ *     stale
  * @param batmap where the batmap is, or null
  * @param clean whether the footer at the end is there and agrees with the first
+ * @param firstInOrder whether the sector at the start holds {@link #footer}, byte for byte
+ * @param metadataEnd where the last of header, table and batmap ends, in bytes
  * @param dataEnd where the last block ends, in bytes
  */
 record VhdImage(
@@ -28,12 +32,19 @@ record VhdImage(
         byte[] full,
         Batmap batmap,
         boolean clean,
+        boolean firstInOrder,
+        long metadataEnd,
         long dataEnd) {
     /** An entry of the table that names no block. */
     static final int UNUSED = -1;
 
     /** The largest disk, in bytes: 2040 GiB. */
     static final long MAXIMUM_BYTES = 2040L << 30;
+
+    /**
+     * Tables in use beyond this many blocks are refused: memory for them is taken before any I/O.
+     */
+    static final int MOST_BLOCKS = 1 << 23;
 
     private static final int CHUNK_BYTES = 1 << 20;
     private static final int SECTOR = 512;
@@ -46,17 +57,24 @@ record VhdImage(
         }
         byte[] first = access.read(0, VhdFooter.BYTES);
         byte[] last = access.read(size - VhdFooter.BYTES, VhdFooter.BYTES);
-        VhdFooter footer = footer(first, last);
+        VhdFooter footer = footer(first, last, size);
         checkSize(footer);
         if (footer.type() == VhdFooter.Type.FIXED) {
             return fixed(footer, size);
         }
-        boolean clean = VhdFooter.isFooter(last) && Arrays.equals(first, last);
-        return dynamic(access, footer, clean, size);
+        return dynamic(access, footer, first, last, size);
     }
 
-    private static VhdFooter footer(byte[] first, byte[] last) {
+    /**
+     * The footer to go by. Sector 0 of a fixed disk belongs to its user, who may have put the copy
+     * of another image there; so a footer at the end that describes exactly this volume as a fixed
+     * disk goes before whatever the first sector looks like.
+     */
+    private static VhdFooter footer(byte[] first, byte[] last, long size) {
         boolean atEnd = VhdFooter.isFooter(last);
+        if (atEnd && isFixedOf(last, size)) {
+            return VhdFooter.parse(last, "the footer at the end");
+        }
         if (VhdFooter.isFooter(first)) {
             try {
                 return VhdFooter.parse(first, "the footer at the start");
@@ -67,9 +85,21 @@ record VhdImage(
             }
         }
         if (!atEnd) {
-            throw VhdFooter.invalid("the volume", "has a footer neither at its start nor at its end");
+            throw VhdFooter.invalid(
+                    "the volume", "has a footer neither at its start nor at its end");
         }
         return VhdFooter.parse(last, "the footer at the end");
+    }
+
+    private static boolean isFixedOf(byte[] last, long size) {
+        try {
+            VhdFooter footer = VhdFooter.parse(last, "the footer at the end");
+            return footer.type() == VhdFooter.Type.FIXED
+                    && footer.dataOffset() == VhdFooter.NO_HEADER
+                    && footer.currentSize() == size - VhdFooter.BYTES;
+        } catch (dev.varve.vdi.StorageException damaged) {
+            return false;
+        }
     }
 
     private static void checkSize(VhdFooter footer) {
@@ -89,18 +119,22 @@ record VhdImage(
                     "ends after %d bytes, before the fixed disk of %d bytes does"
                             .formatted(size, footer.currentSize()));
         }
-        return new VhdImage(footer, null, new int[0], new byte[0], null, true, footer.currentSize());
+        return new VhdImage(
+                footer, null, new int[0], new byte[0], null, true, true, 0, footer.currentSize());
     }
 
     private static VhdImage dynamic(
-            BlockAccess access, VhdFooter footer, boolean clean, long size) {
+            BlockAccess access, VhdFooter footer, byte[] first, byte[] last, long size) {
         if (footer.type() == VhdFooter.Type.DIFFERENCING) {
             throw VhdFooter.invalid(
                     "the image", "has a parent; chains of images cannot be opened yet");
         }
         long headerAt = footer.dataOffset();
-        if (headerAt < VhdFooter.BYTES || headerAt % SECTOR != 0 || headerAt > size - VhdHeader.BYTES) {
-            throw VhdFooter.invalid("the footer", "puts the header at the impossible offset " + headerAt);
+        if (headerAt < VhdFooter.BYTES
+                || headerAt % SECTOR != 0
+                || headerAt > size - VhdHeader.BYTES) {
+            throw VhdFooter.invalid(
+                    "the footer", "puts the header at the impossible offset " + headerAt);
         }
         VhdHeader header = VhdHeader.parse(access.read(headerAt, VhdHeader.BYTES));
         if (header.capacityBytes() < footer.currentSize()) {
@@ -109,26 +143,40 @@ record VhdImage(
                     "has a table for %d bytes, less than the disk of %d bytes"
                             .formatted(header.capacityBytes(), footer.currentSize()));
         }
-        long metadataEnd = header.tableOffset() + header.tableBytes();
-        if (header.tableOffset() < headerAt + VhdHeader.BYTES && header.tableOffset() + header.tableBytes() > headerAt) {
-            throw VhdFooter.invalid("the header", "lies inside its own table");
-        }
-        if (metadataEnd > size) {
+        if (header.tableOffset() > size - header.tableBytes()) {
             throw VhdFooter.invalid("the table", "goes past the end of the volume");
+        }
+        long tableEnd = header.tableOffset() + header.tableBytes();
+        long headerEnd = headerAt + VhdHeader.BYTES;
+        if (header.tableOffset() < headerEnd && tableEnd > headerAt) {
+            throw VhdFooter.invalid("the header", "lies inside its own table");
         }
         int[] bat = readTable(access, header, footer);
         Batmap batmap = readBatmap(access, header, footer, size);
         byte[] full = readFull(access, batmap, footer, header);
-        if (batmap != null) {
-            metadataEnd = Math.max(metadataEnd, batmap.end());
-        }
+        long metadataEnd = Math.max(headerEnd, batmap == null ? tableEnd : batmap.end());
         long dataEnd = checkTable(bat, header, metadataEnd, size);
-        return new VhdImage(footer, header, bat, full, batmap, clean, dataEnd);
+        return new VhdImage(
+                footer,
+                header,
+                bat,
+                full,
+                batmap,
+                VhdFooter.isFooter(last) && Arrays.equals(first, last),
+                Arrays.equals(first, footer.encode()),
+                metadataEnd,
+                dataEnd);
     }
 
     private static int[] readTable(BlockAccess access, VhdHeader header, VhdFooter footer) {
         int block = header.blockBytes();
         int entries = (int) ((footer.currentSize() + block - 1) / block);
+        if (entries > MOST_BLOCKS) {
+            throw VhdFooter.invalid(
+                    "the disk",
+                    "has %d blocks of %d bytes, more than the %d that can be served"
+                            .formatted(entries, block, MOST_BLOCKS));
+        }
         int[] bat = new int[entries];
         int bytes = (entries * 4 + SECTOR - 1) / SECTOR * SECTOR;
         for (int at = 0; at < bytes; at += CHUNK_BYTES) {
@@ -154,12 +202,14 @@ record VhdImage(
                         && batmap.offset() >= at + Batmap.HEADER_BYTES
                         && batmap.offset() % SECTOR == 0
                         && batmap.sectors() >= used / SECTOR
-                        && batmap.end() <= size
-                        && batmap.sectors() <= 1 << 20;
+                        && batmap.sectors() <= 1 << 20
+                        && batmap.offset() <= size - 512L * batmap.sectors();
         return usable ? batmap : null;
     }
 
-    /** A batmap whose checksum is wrong was being written when its writer ended; it tells nothing. */
+    /**
+     * A batmap whose checksum is wrong was being written when its writer ended; it tells nothing.
+     */
     private static byte[] readFull(
             BlockAccess access, Batmap batmap, VhdFooter footer, VhdHeader header) {
         int bytes = Batmap.usedBytes(footer.currentSize(), header.blockBytes());

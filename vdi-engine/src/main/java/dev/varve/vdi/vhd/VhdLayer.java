@@ -14,6 +14,7 @@ import dev.varve.vdi.image.CommitListener;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.image.LayerHost;
 import dev.varve.vdi.image.Mapping;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -23,15 +24,15 @@ import java.util.List;
 /**
  * A dynamic VHD without parent, on a lane.
  *
- * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear is zero on the device. A bit
- * of the batmap is set only when all bits of the block are. A block that is named in the table in
- * memory has its place on the device, with its bitmap written as zeros.
+ * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear is zero on the device. A
+ * bit of the batmap is set only when all bits of the block are. A block that is named in the table
+ * in memory has its place on the device, with its bitmap written as zeros.
  *
  * <p><b>Durability and write order.</b> Allocating a block: (a) the volume is grown if need be, (b)
- * what is not known to be zero in the new place is made zero, (c) the new bitmap is written as zeros,
- * which also makes sure that there is room for it; only then data may be written. A commit: (1) the
- * device is flushed, with all data and new bitmaps in it; (2) the bitmaps and sectors of the table that
- * changed before (1) are written, from a copy; (3) the device is flushed again.
+ * what is not known to be zero in the new place is made zero, (c) the new bitmap is written as
+ * zeros, which also makes sure that there is room for it; only then data may be written. A commit:
+ * (1) the device is flushed, with all data and new bitmaps in it; (2) the bitmaps and sectors of
+ * the table that changed before (1) are written, from a copy; (3) the device is flushed again.
  *
  * <table>
  * <caption>What a crash leaves</caption>
@@ -46,14 +47,16 @@ import java.util.List;
  *
  * Nothing here needs a write of more than one sector to be atomic: entries of the table and bitmaps
  * stand for themselves, and sectors that are written along keep their content. The batmap and the
- * footer at the end are written by {@link #seal} only; until then the batmap on the device tells what
- * was true when the image was opened, and blocks never become less full.
+ * footer at the end are written by {@link #seal} only; until then the batmap on the device tells
+ * what was true when the image was opened, and blocks never become less full.
  */
 final class VhdLayer implements ImageLayer {
     private static final int SECTOR = 512;
     private static final int PAGE_SECTORS = 8;
     private static final int ENTRIES_PER_SECTOR = SECTOR / 4;
     private static final int CACHED_BITMAPS = 4096;
+    private static final int MOST_DIRTY_BITMAPS = 1024;
+    private static final int COPY_BYTES = 1 << 20;
 
     private final VhdHeader header;
     private final Batmap batmap;
@@ -113,13 +116,10 @@ final class VhdLayer implements ImageLayer {
         dirtyTable = new long[tableWords(bat.length)];
         blockSectors = header.blockBytes() / SECTOR;
         bitmapSectors = header.bitmapBytes() / SECTOR;
-        metadataEnd =
-                batmap == null
-                        ? header.tableOffset() + header.tableBytes()
-                        : Math.max(batmap.end(), header.tableOffset() + header.tableBytes());
+        metadataEnd = image.metadataEnd();
         nextFree = image.dataEnd() / SECTOR;
         zeroFrom = volumeBytes;
-        endInOrder = image.clean();
+        endInOrder = image.clean() && image.firstInOrder();
         aligned = isAligned(bat);
     }
 
@@ -319,12 +319,20 @@ final class VhdLayer implements ImageLayer {
         unpin(bitmap);
         int from = (int) (offset % header.blockBytes() / SECTOR);
         if (bitmap.set(from, from + (int) (length / SECTOR)) && !bitmap.dirty) {
-            bitmap.dirty = true;
-            dirtyBitmaps.add(bitmap);
+            markDirty(bitmap);
         }
         if (bitmap.isFull() && !isFull(block)) {
             full[block >> 3] |= (byte) (0x80 >> (block & 7));
             batmapChanged = true;
+        }
+    }
+
+    /** Dirty bitmaps cannot leave memory, so many of them do not wait for the next flush. */
+    private void markDirty(BlockBitmap bitmap) {
+        bitmap.dirty = true;
+        dirtyBitmaps.add(bitmap);
+        if (dirtyBitmaps.size() >= MOST_DIRTY_BITMAPS && commit.isIdle()) {
+            commit.request(status -> {});
         }
     }
 
@@ -343,11 +351,13 @@ final class VhdLayer implements ImageLayer {
 
     @Override
     public boolean needsCommit(long offset, long length) {
-        int block = (int) (offset / header.blockBytes());
-        BlockBitmap bitmap = bitmaps[block];
-        return isTableDirty(block)
-                || commit.running
-                || (bitmap != null && (bitmap.dirty || bitmap.committing));
+        int last = (int) ((offset + length - 1) / header.blockBytes());
+        boolean needed = commit.running || commit.failure != IoStatus.OK;
+        for (int block = (int) (offset / header.blockBytes()); block <= last && !needed; block++) {
+            BlockBitmap bitmap = bitmaps[block];
+            needed = isTableDirty(block) || (bitmap != null && (bitmap.dirty || bitmap.committing));
+        }
+        return needed;
     }
 
     private boolean isTableDirty(int block) {
@@ -377,7 +387,9 @@ final class VhdLayer implements ImageLayer {
         }
     }
 
-    /** (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it. */
+    /**
+     * (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it.
+     */
     private void place(Allocation allocation) {
         long dataSector = roundUp(nextFree + bitmapSectors, PAGE_SECTORS);
         long end = (dataSector + blockSectors) * SECTOR;
@@ -502,12 +514,20 @@ final class VhdLayer implements ImageLayer {
         private List<CommitListener> current = new ArrayList<>();
         private List<CommitListener> following = new ArrayList<>();
         private IoStatus failure = IoStatus.OK;
-        private MemorySegment copy;
+        private final List<MemorySegment> copies = new ArrayList<>();
+        private MemorySegment[] sources = new MemorySegment[64];
+        private long[] positions = new long[64];
         private long[] offsets = new long[64];
         private int[] lengths = new int[64];
         private int writes;
+        private long copyAt;
+        private long expectedBytes;
         private int pending;
         private boolean running;
+
+        boolean isIdle() {
+            return !running && failure == IoStatus.OK;
+        }
 
         void request(CommitListener listener) {
             following.add(listener);
@@ -529,70 +549,81 @@ final class VhdLayer implements ImageLayer {
             flush(dataFlushed);
         }
 
-        /** Copies what is dirty now: bits that are set after this belong to data not flushed yet. */
+        /**
+         * Copies what is dirty now: bits that are set after this belong to data not flushed yet.
+         * The copy is in pieces, since there is no bound on how much a busy disk changes during the
+         * flush before.
+         */
         private void snapshot() {
             writes = 0;
-            if (!isDirty()) {
-                return;
-            }
-            int bytes = dirtyTableSectors * SECTOR;
-            for (BlockBitmap bitmap : dirtyBitmaps) {
-                bytes += bitmapWriteBytes(bitmap);
-            }
-            copy = host.context().buffers().acquireNow(bytes);
-            long at = BufferPool.HEADROOM_BYTES;
-            for (BlockBitmap bitmap : dirtyBitmaps) {
-                int length = bitmapWriteBytes(bitmap);
-                int padding = length - bitmap.bits.length;
-                copy.asSlice(at, padding).fill((byte) 0);
-                MemorySegment.copy(
-                        bitmap.bits,
-                        0,
-                        copy,
-                        ValueLayout.JAVA_BYTE,
-                        at + padding,
-                        bitmap.bits.length);
-                add(bitmapPage(Integer.toUnsignedLong(bat[bitmap.block])), length);
-                at += length;
+            expectedBytes =
+                    dirtyBitmaps.size() * ((long) header.bitmapBytes() + PAGE_SECTORS * SECTOR)
+                            + (long) dirtyTableSectors * SECTOR;
+            for (int i = 0; i < dirtyBitmaps.size(); i++) {
+                BlockBitmap bitmap = dirtyBitmaps.get(i);
+                snapshotBitmap(bitmap);
                 bitmap.dirty = false;
                 bitmap.committing = true;
                 writing.add(bitmap);
             }
             dirtyBitmaps.clear();
-            snapshotTable(at);
+            snapshotTable();
         }
 
-        private int bitmapWriteBytes(BlockBitmap bitmap) {
+        private void snapshotBitmap(BlockBitmap bitmap) {
             long sector = Integer.toUnsignedLong(bat[bitmap.block]);
-            return (int) ((sector + bitmapSectors) * SECTOR - bitmapPage(sector));
+            long start = bitmapPage(sector);
+            int length = (int) ((sector + bitmapSectors) * SECTOR - start);
+            int padding = length - bitmap.bits.length;
+            MemorySegment copy = add(start, length);
+            copy.asSlice(copyAt, padding).fill((byte) 0);
+            MemorySegment.copy(
+                    bitmap.bits,
+                    0,
+                    copy,
+                    ValueLayout.JAVA_BYTE,
+                    copyAt + padding,
+                    bitmap.bits.length);
+            copyAt += length;
         }
 
-        private void snapshotTable(long position) {
-            long at = position;
-            for (int word = 0; word < dirtyTable.length; word++) {
+        private void snapshotTable() {
+            for (int word = 0; word < dirtyTable.length && dirtyTableSectors > 0; word++) {
                 for (long rest = dirtyTable[word]; rest != 0; rest &= rest - 1) {
                     int sector = word * Long.SIZE + Long.numberOfTrailingZeros(rest);
                     int first = sector * ENTRIES_PER_SECTOR;
+                    MemorySegment copy = add(header.tableOffset() + (long) sector * SECTOR, SECTOR);
                     for (int i = 0; i < ENTRIES_PER_SECTOR; i++) {
                         int entry = first + i < bat.length ? bat[first + i] : VhdImage.UNUSED;
-                        copy.set(BIG_ENDIAN_INT, at + 4L * i, entry);
+                        copy.set(BIG_ENDIAN_INT, copyAt + 4L * i, entry);
                     }
-                    add(header.tableOffset() + (long) sector * SECTOR, SECTOR);
-                    at += SECTOR;
+                    copyAt += SECTOR;
+                    dirtyTableSectors--;
                 }
                 dirtyTable[word] = 0;
             }
-            dirtyTableSectors = 0;
         }
 
-        private void add(long offset, int length) {
+        /** A write of so many bytes to the given place; its data goes to {@link #copyAt}. */
+        private MemorySegment add(long offset, int length) {
             if (writes == offsets.length) {
+                sources = Arrays.copyOf(sources, 2 * writes);
+                positions = Arrays.copyOf(positions, 2 * writes);
                 offsets = Arrays.copyOf(offsets, 2 * writes);
                 lengths = Arrays.copyOf(lengths, 2 * writes);
             }
+            if (copies.isEmpty() || copyAt + length > copies.getLast().byteSize()) {
+                long bytes = Math.max(length, Math.min(COPY_BYTES, expectedBytes));
+                copies.add(host.context().buffers().acquireNow((int) bytes));
+                copyAt = BufferPool.HEADROOM_BYTES;
+            }
+            sources[writes] = copies.getLast();
+            positions[writes] = copyAt;
             offsets[writes] = offset;
             lengths[writes] = length;
             writes++;
+            expectedBytes -= length;
+            return copies.getLast();
         }
 
         private void flush(BlockCompletion completion) {
@@ -609,12 +640,11 @@ final class VhdLayer implements ImageLayer {
                 return;
             }
             pending = writes;
-            long at = BufferPool.HEADROOM_BYTES;
             int count = writes;
             for (int i = 0; i < count; i++) {
                 BlockRequest write = host.context().acquire();
-                write.set(BlockOp.WRITE, 0, offsets[i], lengths[i]).data(copy, at);
-                at += lengths[i];
+                write.set(BlockOp.WRITE, 0, offsets[i], lengths[i]);
+                write.data(sources[i], positions[i]);
                 write.push(metadataWritten);
                 host.device().submit(write);
             }
@@ -645,11 +675,13 @@ final class VhdLayer implements ImageLayer {
             if (status != IoStatus.OK) {
                 failure = status;
             }
-            if (copy != null) {
-                host.context().buffers().release(copy);
-                copy = null;
+            for (int i = 0; i < copies.size(); i++) {
+                host.context().buffers().release(copies.get(i));
             }
-            writing.forEach(bitmap -> bitmap.committing = false);
+            copies.clear();
+            for (int i = 0; i < writing.size(); i++) {
+                finishBitmap(writing.get(i), status);
+            }
             writing.clear();
             running = false;
             List<CommitListener> done = current;
@@ -661,15 +693,25 @@ final class VhdLayer implements ImageLayer {
         }
     }
 
+    /** Bits that did not reach the device stay in memory: reads still have to find the data. */
+    private void finishBitmap(BlockBitmap bitmap, IoStatus status) {
+        bitmap.committing = false;
+        if (status != IoStatus.OK && !bitmap.dirty) {
+            bitmap.dirty = true;
+            dirtyBitmaps.add(bitmap);
+        }
+    }
+
     private static final ValueLayout.OfInt BIG_ENDIAN_INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(java.nio.ByteOrder.BIG_ENDIAN);
 
     // ---- size and end
 
     /**
-     * The footer at the start is a single sector and decides. Before it is written: the footer at the
-     * end is taken away, so that a crash leaves an unclean image and not two footers that disagree;
-     * entries of the table behind the old size are cleared, whatever a foreign program left there.
+     * The footer at the start is a single sector and decides. Before it is written: the footer at
+     * the end is taken away, so that a crash leaves an unclean image and not two footers that
+     * disagree; entries of the table behind the old size are cleared, whatever a foreign program
+     * left there.
      */
     @Override
     public void resize(BlockAccess access, long newSizeBytes) {
@@ -677,6 +719,13 @@ final class VhdLayer implements ImageLayer {
             throw ErrorCode.VDI_RESIZE.because(
                     "the block table of this image has room for a disk of "
                             + header.capacityBytes()
+                            + " bytes; copy it to a new disk to make it larger");
+        }
+        if (batmap != null
+                && Batmap.usedBytes(newSizeBytes, header.blockBytes()) > 512L * batmap.sectors()) {
+            throw ErrorCode.VDI_RESIZE.because(
+                    "the batmap of this image has no room for a disk of "
+                            + newSizeBytes
                             + " bytes; copy it to a new disk to make it larger");
         }
         removeEnd(access);
