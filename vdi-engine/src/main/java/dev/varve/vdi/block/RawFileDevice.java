@@ -4,6 +4,7 @@ package dev.varve.vdi.block;
 
 import dev.varve.vdi.io.IoFile;
 import dev.varve.vdi.io.IoOp;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
@@ -12,8 +13,8 @@ import java.util.Set;
 /**
  * A file, or a block device of the system, as a device.
  *
- * <p>It belongs to no lane: a request runs on the backend of its own lane, so several lanes may share
- * the device.
+ * <p>It belongs to no lane: a request runs on the backend of its own lane, so several lanes may
+ * share the device.
  */
 public final class RawFileDevice implements BlockDevice {
     private static final int ZERO_BYTES = 1 << 20;
@@ -130,8 +131,8 @@ public final class RawFileDevice implements BlockDevice {
     /** A file system without holes keeps the data, which a discard allows. */
     private void discarded(IoOp io, int result) {
         IoStatus status = result < 0 ? IoStatus.ofError(result) : IoStatus.OK;
-        BlockRequest request = (BlockRequest) io.owner;
-        request.complete(status == IoStatus.NOT_SUPPORTED ? IoStatus.OK : status);
+        finishRange(
+                (BlockRequest) io.owner, status == IoStatus.NOT_SUPPORTED ? IoStatus.OK : status);
     }
 
     /** A file system that cannot zero a range gets zeros to write. */
@@ -142,7 +143,7 @@ public final class RawFileDevice implements BlockDevice {
             request.cursor = 0;
             writeZeros(request);
         } else {
-            finishZeroes(request, status);
+            finishRange(request, status);
         }
     }
 
@@ -162,13 +163,13 @@ public final class RawFileDevice implements BlockDevice {
         }
         request.cursor += result;
         if (request.cursor == request.length) {
-            finishZeroes(request, IoStatus.OK);
+            finishRange(request, IoStatus.OK);
         } else {
             writeZeros(request);
         }
     }
 
-    private void finishZeroes(BlockRequest request, IoStatus status) {
+    private void finishRange(BlockRequest request, IoStatus status) {
         if (status == IoStatus.OK && request.has(BlockRequest.FUA)) {
             request.io.kind = IoOp.Kind.SYNC;
             start(request.io, 0, 0, synced);

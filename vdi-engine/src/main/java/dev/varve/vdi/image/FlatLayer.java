@@ -5,12 +5,14 @@ package dev.varve.vdi.image;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.IoStatus;
 
 /** A layer in which every byte of the disk has the same offset in the volume. */
 public final class FlatLayer implements ImageLayer {
     private final String resizeRefusal;
     private long sizeBytes;
     private LayerHost host;
+    private IoStatus failure = IoStatus.OK;
 
     /**
      * @param resizeRefusal why the disk cannot change its size, or null when it can
@@ -51,13 +53,25 @@ public final class FlatLayer implements ImageLayer {
         return false;
     }
 
+    /**
+     * A failure stays: the system forgets it once told, so the next flush would succeed without the
+     * data of the last.
+     */
     @Override
     public void commit(CommitListener listener) {
+        if (failure != IoStatus.OK) {
+            listener.committed(failure);
+            return;
+        }
         BlockRequest flush = host.context().acquire().set(BlockOp.FLUSH, 0, 0, 0);
         flush.push(
                 request -> {
+                    IoStatus status = request.status;
                     request.context.release(request);
-                    listener.committed(request.status);
+                    if (status != IoStatus.OK && failure == IoStatus.OK) {
+                        failure = status;
+                    }
+                    listener.committed(failure);
                 });
         host.device().submit(flush);
     }
@@ -81,6 +95,8 @@ public final class FlatLayer implements ImageLayer {
 
     @Override
     public void seal(BlockAccess access) {
-        access.flush();
+        if (failure == IoStatus.OK) {
+            access.flush();
+        }
     }
 }
