@@ -4,6 +4,7 @@ package dev.varve.vdi.block;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Invariant;
+
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
@@ -13,11 +14,11 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * A device with the filters in front of it. It owns the edges between them, checks every request once,
- * knows who uses the device for what, and can hold requests back while something is changed.
+ * A device with the filters in front of it. It owns the edges between them, checks every request
+ * once, knows who uses the device for what, and can hold requests back while something is changed.
  *
- * <p><b>Invariants:</b> each filter has exactly one next device; a filter is only inserted or removed
- * while nothing is in flight; of two users each does only what the other shares.
+ * <p><b>Invariants:</b> each filter has exactly one next device; a filter is only inserted or
+ * removed while nothing is in flight; of two users each does only what the other shares.
  *
  * <p><b>Threads:</b> requests, filters and draining on the lane's thread; users from any thread.
  */
@@ -26,8 +27,8 @@ public final class DeviceGraph implements BlockDevice {
     @FunctionalInterface
     public interface DrainListener {
         /**
-         * @param drained true when nothing is in flight, false when the deadline came first; requests
-         *     are held back in both cases until {@link DeviceGraph#resume()}
+         * @param drained true when nothing is in flight, false when the deadline came first;
+         *     requests are held back in both cases until {@link DeviceGraph#resume()}
          */
         void drained(boolean drained);
     }
@@ -142,7 +143,8 @@ public final class DeviceGraph implements BlockDevice {
         boolean able =
                 switch (request.op) {
                     case READ, FLUSH -> true;
-                    case WRITE -> !request.has(BlockRequest.FUA) || features.contains(BlockFeature.FUA);
+                    case WRITE ->
+                            !request.has(BlockRequest.FUA) || features.contains(BlockFeature.FUA);
                     case DISCARD -> features.contains(BlockFeature.DISCARD);
                     case WRITE_ZEROES -> features.contains(BlockFeature.WRITE_ZEROES);
                     case EXTENTS -> features.contains(BlockFeature.EXTENTS);
@@ -227,6 +229,11 @@ public final class DeviceGraph implements BlockDevice {
     public void cut() {
         cut = true;
         resume();
+    }
+
+    /** Whether {@link #cut()} was called. */
+    public boolean isCut() {
+        return cut;
     }
 
     /** Puts a filter in front of all others. */

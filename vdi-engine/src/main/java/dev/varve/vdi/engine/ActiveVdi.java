@@ -8,18 +8,16 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.DeviceGraph;
 import dev.varve.vdi.block.IoStatus;
-import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.filter.StatsFilter;
 import dev.varve.vdi.image.ImageLayer;
-import dev.varve.vdi.time.Threads;
+
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -35,9 +33,6 @@ public final class ActiveVdi {
 
     /** A storage that ends nothing for so long while a disk is closed is taken to be stuck. */
     private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(3);
-
-    private static final long REAP_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final ThreadFactory REAPERS = Threads.virtualFactory("vdi-reaper-");
 
     private final UUID uuid;
     private final OpenVolume volume;
@@ -112,8 +107,8 @@ public final class ActiveVdi {
     }
 
     /**
-     * Makes the disk larger while it is in use: requests are held for as long as it takes to write one
-     * sector of metadata and flush it.
+     * Makes the disk larger while it is in use: requests are held for as long as it takes to write
+     * one sector of metadata and flush it.
      */
     public void resize(long newSizeBytes, Operation operation) {
         if (!quiesce(operation)) {
@@ -132,9 +127,9 @@ public final class ActiveVdi {
     /**
      * Brings everything to storage and leaves the image in order.
      *
-     * @throws StorageException DEVICE_DETACH_TIMEOUT when the storage did not answer in time; the disk
-     *     is cut off then, and its volume is closed when the storage gives back what it has. Another
-     *     error when the last commit failed. The disk is closed in all cases.
+     * @throws StorageException DEVICE_DETACH_TIMEOUT when the storage did not answer in time; the
+     *     disk is cut off then, and its volume is closed when the storage gives back what it has.
+     *     Another error when the last commit failed. The disk is closed in all cases.
      */
     public void close(Operation operation) {
         RuntimeException failure = null;
@@ -161,13 +156,8 @@ public final class ActiveVdi {
 
     /** Refuses requests from now on and closes the volume as soon as nothing is in flight. */
     private boolean closeVolume() {
-        CompletableFuture<Boolean> closed = new CompletableFuture<>();
-        lane().execute(
-                        () -> {
-                            device.cut();
-                            reap(closed);
-                        });
-        return await(closed, REAP_NANOS);
+        lane().execute(device::cut);
+        return volume.closeWhenIdle(() -> device.inFlight() == 0);
     }
 
     private boolean quiesce(Operation operation) {
@@ -228,18 +218,5 @@ public final class ActiveVdi {
     private void resumeAfter(Operation operation) {
         lane().execute(device::resume);
         operation.progress(1);
-    }
-
-    private void reap(CompletableFuture<Boolean> closed) {
-        if (device.inFlight() == 0 && volume.device().inFlight() == 0) {
-            Runnable close =
-                    () -> {
-                        volume.close();
-                        closed.complete(true);
-                    };
-            REAPERS.newThread(close).start();
-        } else {
-            lane().schedule(new LaneTimer(() -> reap(closed)), REAP_NANOS / 10);
-        }
     }
 }

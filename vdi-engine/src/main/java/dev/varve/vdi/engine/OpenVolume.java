@@ -3,16 +3,25 @@
 package dev.varve.vdi.engine;
 
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.AlignmentFilter;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.DeviceGraph;
+import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.time.Threads;
+
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 
 /**
  * A volume that is open on a lane, ready for requests of any alignment.
@@ -21,6 +30,8 @@ import java.util.concurrent.TimeUnit;
  */
 public final class OpenVolume implements AutoCloseable {
     private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(60);
+    private static final long REAP_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final ThreadFactory REAPERS = Threads.virtualFactory("volume-reaper-");
 
     private final Lane lane;
     private final StoreVolume volume;
@@ -37,9 +48,7 @@ public final class OpenVolume implements AutoCloseable {
         device.insert(new AlignmentFilter());
         device.addUser(
                 "engine",
-                writable
-                        ? EnumSet.allOf(NodePermission.class)
-                        : EnumSet.of(NodePermission.READ),
+                writable ? EnumSet.allOf(NodePermission.class) : EnumSet.of(NodePermission.READ),
                 Set.of(NodePermission.READ));
     }
 
@@ -68,8 +77,60 @@ public final class OpenVolume implements AutoCloseable {
         return new LaneAccess(lane, volume, device, operation, longestWaitNanos);
     }
 
+    /**
+     * Refuses requests from now on and closes the volume as soon as nothing is in flight on it: a
+     * file closed earlier gives its number to the next one, and a request that starts late would
+     * hit that. When the storage does not answer soon, that happens after this has returned.
+     */
     @Override
     public void close() {
-        volume.close();
+        closeWhenIdle(() -> true);
+    }
+
+    /**
+     * As {@link #close}.
+     *
+     * @param idle whether those above the volume are done with it; asked on the lane
+     * @return whether the volume is closed already
+     */
+    boolean closeWhenIdle(BooleanSupplier idle) {
+        CompletableFuture<Boolean> closed = new CompletableFuture<>();
+        lane.execute(() -> reap(idle, closed));
+        try {
+            return closed.get(REAP_NANOS, TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof StorageException storage) {
+                throw storage;
+            }
+            throw new IllegalStateException("closing a volume failed", e.getCause());
+        }
+    }
+
+    /**
+     * What is above may still need requests of its own to end, so the device is cut off after it.
+     */
+    private void reap(BooleanSupplier idle, CompletableFuture<Boolean> closed) {
+        if (idle.getAsBoolean()) {
+            device.cut();
+        }
+        if (device.isCut() && device.inFlight() == 0) {
+            REAPERS.newThread(() -> closeNow(closed)).start();
+        } else {
+            lane.schedule(new LaneTimer(() -> reap(idle, closed)), REAP_NANOS / 10);
+        }
+    }
+
+    private void closeNow(CompletableFuture<Boolean> closed) {
+        try {
+            volume.close();
+            closed.complete(true);
+        } catch (RuntimeException | Error e) {
+            closed.completeExceptionally(e);
+        }
     }
 }

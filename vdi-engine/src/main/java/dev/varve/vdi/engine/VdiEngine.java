@@ -4,10 +4,12 @@ package dev.varve.vdi.engine;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.StoreVolume;
+
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -75,11 +77,12 @@ public final class VdiEngine implements AutoCloseable {
             Operation operation,
             List<BlockFilter> below,
             List<BlockFilter> above) {
+        if (active.containsKey(uuid)) {
+            volume.close();
+            throw isActive(uuid);
+        }
+        OpenVolume open = open(volume, writable, below);
         try {
-            if (active.containsKey(uuid)) {
-                throw ErrorCode.SR_VDI_IN_USE.because("disk " + uuid + " is active already");
-            }
-            OpenVolume open = open(volume, writable, below);
             ImageLayer layer = format.open(open.access(operation), writable);
             ActiveVdi vdi =
                     new ActiveVdi(
@@ -90,12 +93,18 @@ public final class VdiEngine implements AutoCloseable {
                             context.requestsPerVdi(),
                             above,
                             () -> active.remove(uuid));
-            active.put(uuid, vdi);
+            if (active.putIfAbsent(uuid, vdi) != null) {
+                throw isActive(uuid);
+            }
             return vdi;
         } catch (RuntimeException | Error e) {
-            volume.close();
+            open.close();
             throw e;
         }
+    }
+
+    private static StorageException isActive(UUID uuid) {
+        return ErrorCode.SR_VDI_IN_USE.because("disk " + uuid + " is active already");
     }
 
     /** The disk, if it is active. */
