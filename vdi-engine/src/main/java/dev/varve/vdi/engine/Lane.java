@@ -4,6 +4,7 @@ package dev.varve.vdi.engine;
 
 import com.lmax.disruptor.EventPoller;
 import com.lmax.disruptor.RingBuffer;
+
 import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockOp;
@@ -13,6 +14,7 @@ import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.time.Clock;
+
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -30,10 +32,11 @@ import java.util.function.BooleanSupplier;
  * loop and sleeps in the backend when there is nothing to do; a simulation calls it by itself.
  *
  * <p><b>Invariants:</b> everything that belongs to a disk of this lane is touched by the lane only.
- * The ring never overflows: a producer takes a credit first and gets it back when the slot was copied.
+ * The ring never overflows: a producer takes a credit first and gets it back when the slot was
+ * copied.
  *
- * <p><b>Threads:</b> {@link #execute}, {@link #submit} and {@link #wake} from any thread; everything
- * else from the lane's.
+ * <p><b>Threads:</b> {@link #execute}, {@link #submit} and {@link #wake} from any thread;
+ * everything else from the lane's.
  */
 public final class Lane implements IoContext {
     private final String name;
@@ -75,8 +78,8 @@ public final class Lane implements IoContext {
     // ---- for other threads
 
     /**
-     * Runs a task on the lane. Waits when the ring is full; the lane itself does not, its task runs at
-     * the end of the turn.
+     * Runs a task on the lane. Waits when the ring is full; the lane itself does not, its task runs
+     * at the end of the turn.
      */
     public void execute(Runnable task) {
         if (Thread.currentThread() == owner) {
@@ -89,8 +92,8 @@ public final class Lane implements IoContext {
     }
 
     /**
-     * Submits a request from another thread; the completion runs on the lane. Waits when the ring is
-     * full. The memory must stay valid until then.
+     * Submits a request from another thread; the completion runs on the lane. Waits when the ring
+     * is full. The memory must stay valid until then.
      */
     public void submit(
             BlockDevice device,
@@ -228,12 +231,21 @@ public final class Lane implements IoContext {
             endOfTurn = spareEndOfTurn;
             spareEndOfTurn = tasks;
             for (int i = 0; i < tasks.size(); i++) {
-                tasks.get(i).run();
+                runTask(tasks.get(i));
                 run++;
             }
             tasks.clear();
         }
         return run;
+    }
+
+    /** One task that throws takes nothing from those of other disks that follow it. */
+    private void runTask(Runnable task) {
+        try {
+            task.run();
+        } catch (RuntimeException | Error e) {
+            trouble.accept(name, e);
+        }
     }
 
     /** When the next timer is due in nanoseconds, or {@link Long#MAX_VALUE} without one. */

@@ -5,6 +5,7 @@ package dev.varve.vdi.io;
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.time.Threads;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,10 +18,11 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 
 /**
- * The backend for systems without io_uring: blocking reads and writes on a pool of threads, and {@code
- * poll(2)} for the sockets and the wake-up.
+ * The backend for systems without io_uring: blocking reads and writes on a pool of threads, and
+ * {@code poll(2)} for the sockets and the wake-up.
  *
- * <p>Finished operations go onto a stack that the lane takes whole, so a hand-back allocates nothing.
+ * <p>Finished operations go onto a stack that the lane takes whole, so a hand-back allocates
+ * nothing.
  */
 public final class PoolBackend implements IoBackend {
     private static final int POLLFD_BYTES = 8;
@@ -45,6 +47,7 @@ public final class PoolBackend implements IoBackend {
     private final List<IoOp> sockets = new ArrayList<>();
     private final List<IoOp> ready = new ArrayList<>();
     private MemorySegment pollFds = arena.allocate(64L * POLLFD_BYTES, 8);
+    private IoOp taken;
     private int inFlight;
     private boolean closed;
 
@@ -140,16 +143,19 @@ public final class PoolBackend implements IoBackend {
         return completions;
     }
 
+    /** What was taken and not completed is kept: a completion that throws loses no other one. */
     private int pollFiles() {
-        IoOp op = (IoOp) DONE.getAndSet(this, null);
+        if (taken == null) {
+            taken = (IoOp) DONE.getAndSet(this, null);
+        }
         int completions = 0;
-        while (op != null) {
-            IoOp next = op.next;
+        while (taken != null) {
+            IoOp op = taken;
+            taken = op.next;
             op.next = null;
             inFlight--;
             completions++;
             op.complete(op.result);
-            op = next;
         }
         return completions;
     }
@@ -189,8 +195,8 @@ public final class PoolBackend implements IoBackend {
 
     private int completeSockets() {
         int completions = 0;
-        for (int i = 0; i < ready.size(); i++) {
-            IoOp op = ready.get(i);
+        while (!ready.isEmpty()) {
+            IoOp op = ready.removeLast();
             int result = 0;
             if (op.kind == IoOp.Kind.RECEIVE) {
                 result = (int) Libc.recv(op.socket, op.address, op.length, Libc.MSG_DONTWAIT);
@@ -203,7 +209,6 @@ public final class PoolBackend implements IoBackend {
             completions++;
             op.complete(result);
         }
-        ready.clear();
         return completions;
     }
 
@@ -219,7 +224,8 @@ public final class PoolBackend implements IoBackend {
     @Override
     public void await(long timeoutNanos, BooleanSupplier moreWork) {
         sleeping.set(true);
-        if (!moreWork.getAsBoolean() && DONE.getVolatile(this) == null) {
+        boolean work = taken != null || !ready.isEmpty() || DONE.getVolatile(this) != null;
+        if (!moreWork.getAsBoolean() && !work) {
             pollSockets((int) Math.min(Integer.MAX_VALUE, timeoutNanos / 1_000_000 + 1));
         }
         sleeping.set(false);
