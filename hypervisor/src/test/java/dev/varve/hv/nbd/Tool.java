@@ -43,6 +43,7 @@ final class Tool {
         try {
             Process process =
                     new ProcessBuilder(command)
+                            .directory(output.getParent().toFile())
                             .redirectErrorStream(true)
                             .redirectOutput(output.toFile())
                             .start();
