@@ -57,12 +57,18 @@ public final class Attachments {
         UUID uuid = UUID.fromString(vdi.uuid());
         Datapath datapath = env.engine().datapath();
         datapath.attach(session, uuid, readOnly);
+        boolean active = false;
         try {
             datapath.activate(uuid, operation);
+            active = true;
+            attached(vbd);
         } catch (RuntimeException e) {
-            undo(datapath, uuid, e);
+            undo(datapath, uuid, active, e);
             throw e;
         }
+    }
+
+    private void attached(ApiObject vbd) {
         database.update(
                 "VBD",
                 vbd.ref(),
@@ -72,8 +78,12 @@ public final class Attachments {
                                 .withKey("other_config", LastError.KEY, ""));
     }
 
-    private static void undo(Datapath datapath, UUID uuid, RuntimeException failure) {
+    /** Nobody could take a disk back that is served without being written down as such. */
+    private void undo(Datapath datapath, UUID uuid, boolean active, RuntimeException failure) {
         try {
+            if (active) {
+                datapath.deactivate(uuid, within("VBD.plug", DETACH_SECONDS));
+            }
             datapath.detach(uuid);
         } catch (RuntimeException e) {
             failure.addSuppressed(e);
