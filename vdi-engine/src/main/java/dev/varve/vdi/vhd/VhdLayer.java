@@ -92,6 +92,12 @@ final class VhdLayer implements ImageLayer {
     private boolean growing;
     private LayerHost host;
 
+    /**
+     * Inside {@link #lookup} or {@link #prepare}. A device may complete a request while it is being
+     * submitted; who asks has to get the answer before the request is resumed because of it.
+     */
+    private boolean asked;
+
     /** A block that is getting its place. */
     private static final class Allocation {
         final int block;
@@ -196,7 +202,9 @@ final class VhdLayer implements ImageLayer {
         BlockBitmap bitmap = bitmaps[block];
         if (bitmap == null) {
             bitmap = remember(block);
+            asked = true;
             load(bitmap);
+            asked = false;
         }
         bitmap.referenced = true;
         return bitmap;
@@ -243,6 +251,10 @@ final class VhdLayer implements ImageLayer {
     }
 
     private void bitmapRead(BlockRequest read) {
+        if (asked) {
+            host.context().atEndOfTurn(() -> bitmapRead(read));
+            return;
+        }
         BlockBitmap bitmap = (BlockBitmap) read.owner;
         IoStatus status = read.status;
         if (status == IoStatus.OK) {
@@ -383,7 +395,9 @@ final class VhdLayer implements ImageLayer {
         allocation.waitingFirst = request;
         answer.await();
         if (isNew) {
+            asked = true;
             place(allocation);
+            asked = false;
         }
     }
 
@@ -434,6 +448,10 @@ final class VhdLayer implements ImageLayer {
     }
 
     private void placeZeroed(BlockRequest zero) {
+        if (asked) {
+            host.context().atEndOfTurn(() -> placeZeroed(zero));
+            return;
+        }
         Allocation allocation = (Allocation) zero.owner;
         IoStatus status = zero.status;
         giveBack(zero);
@@ -464,6 +482,10 @@ final class VhdLayer implements ImageLayer {
     }
 
     private void bitmapZeroed(BlockRequest write) {
+        if (asked) {
+            host.context().atEndOfTurn(() -> bitmapZeroed(write));
+            return;
+        }
         Allocation allocation = (Allocation) write.owner;
         IoStatus status = write.status;
         giveBack(write);
