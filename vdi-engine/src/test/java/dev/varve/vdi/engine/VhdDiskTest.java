@@ -17,6 +17,12 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.vhd.VhdFormat;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,10 +30,6 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /** A VHD disk on a lane, over each backend. */
 class VhdDiskTest {
@@ -228,7 +230,8 @@ class VhdDiskTest {
         ActiveVdi vdi = activate(file);
         new DiskClient(vdi).write(0, pattern(4096, 8));
         vdi.close(operation);
-        try (var channel = java.nio.channels.FileChannel.open(file, java.nio.file.StandardOpenOption.WRITE)) {
+        try (var channel =
+                java.nio.channels.FileChannel.open(file, java.nio.file.StandardOpenOption.WRITE)) {
             channel.truncate(channel.size() - 4096);
         }
         StorageException refused = assertThrows(StorageException.class, () -> inspect(file));
