@@ -2,7 +2,9 @@
 
 /** Fuzz targets and the crash simulation of the whole system. */
 module dev.varve.fuzz {
-    requires dev.varve.vdi;
+    requires transitive dev.varve.vdi;
     requires dev.varve.sr;
     requires dev.varve.hv;
+
+    exports dev.varve.sim;
 }

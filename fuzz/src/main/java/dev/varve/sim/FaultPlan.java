@@ -1,0 +1,52 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sim;
+
+import dev.varve.vdi.block.Geometry;
+import java.util.random.RandomGenerator;
+
+/**
+ * How the medium of one simulation behaves; the package description tells what each of these stands
+ * for.
+ *
+ * @param sectorBytes the smallest unit that the medium writes as a whole
+ * @param memoryAlignmentBytes what the medium demands of the address of memory
+ * @param slowChance how many of a thousand requests take milliseconds instead of microseconds
+ * @param growthStepBytes volumes grow in steps of this size
+ * @param shrink what a store does when it is asked to cut a volume off
+ */
+public record FaultPlan(
+        int sectorBytes,
+        int memoryAlignmentBytes,
+        int slowChance,
+        long growthStepBytes,
+        Shrink shrink) {
+    /** What a store does when it is asked to cut a volume off. */
+    public enum Shrink {
+        /** Cuts it off at the sector. */
+        EXACT,
+        /** Cuts it off at the next step of growth. */
+        STEP,
+        /** Leaves it as it is. */
+        NEVER
+    }
+
+    /** A medium as the numbers fall. */
+    static FaultPlan choose(RandomGenerator random) {
+        int sector = random.nextInt(3) == 0 ? 4096 : Geometry.SECTOR_BYTES;
+        long[] steps = {sector, sector, 64 << 10, 1 << 20, 4 << 20};
+        return new FaultPlan(
+                sector,
+                random.nextInt(4) == 0 ? 1 : sector,
+                random.nextInt(3) == 0 ? 0 : random.nextInt(200),
+                steps[random.nextInt(steps.length)],
+                Shrink.values()[random.nextInt(8) < 5 ? 0 : random.nextInt(3)]);
+    }
+
+    /** How long one request takes. */
+    long delayNanos(RandomGenerator random) {
+        return random.nextInt(1000) < slowChance
+                ? random.nextLong(1_000_000, 400_000_000)
+                : random.nextLong(5_000, 500_000);
+    }
+}

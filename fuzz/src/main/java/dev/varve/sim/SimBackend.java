@@ -1,0 +1,109 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sim;
+
+import dev.varve.vdi.io.IoBackend;
+import dev.varve.vdi.io.IoOp;
+import java.util.PriorityQueue;
+import java.util.function.BooleanSupplier;
+
+/**
+ * A backend without files and sockets: what happens is what simulated devices have put on its calendar.
+ *
+ * <p>The power goes off after a chosen number of events; from then on nothing happens any more.
+ *
+ * <p><b>Threads:</b> one.
+ */
+public final class SimBackend implements IoBackend {
+    private record Event(long dueNanos, long number, Runnable action)
+            implements Comparable<Event> {
+        @Override
+        public int compareTo(Event other) {
+            int byTime = Long.compare(dueNanos, other.dueNanos);
+            return byTime != 0 ? byTime : Long.compare(number, other.number);
+        }
+    }
+
+    private final SimClock clock;
+    private final PriorityQueue<Event> calendar = new PriorityQueue<>();
+    private long numbers;
+    private long eventsUntilPowerLoss = Long.MAX_VALUE;
+    private boolean powerLost;
+
+    /** A backend on which nothing is to happen yet. */
+    public SimBackend(SimClock clock) {
+        this.clock = clock;
+    }
+
+    /** Makes something happen later. */
+    public void after(long delayNanos, Runnable action) {
+        calendar.add(new Event(clock.nanoTime() + delayNanos, numbers++, action));
+    }
+
+    /** Lets the power go off when so many more events have happened. */
+    public void losePowerAfter(long events) {
+        eventsUntilPowerLoss = events;
+        powerLost = events == 0;
+    }
+
+    /** Lets the power stay on. */
+    public void keepPower() {
+        eventsUntilPowerLoss = Long.MAX_VALUE;
+    }
+
+    /** Whether the power is off. */
+    public boolean isPowerLost() {
+        return powerLost;
+    }
+
+    @Override
+    public String name() {
+        return "simulation";
+    }
+
+    /** Refuses: a simulated device uses {@link #after} and has no files. */
+    @Override
+    public void submit(IoOp op) {
+        throw new IllegalStateException("a simulation has no files and sockets");
+    }
+
+    @Override
+    public int poll() {
+        int done = 0;
+        while (!powerLost
+                && !calendar.isEmpty()
+                && calendar.peek().dueNanos <= clock.nanoTime()) {
+            Event event = calendar.poll();
+            event.action.run();
+            done++;
+            powerLost = --eventsUntilPowerLoss == 0;
+        }
+        return done;
+    }
+
+    /** Moves the clock to the next event. */
+    @Override
+    public void await(long timeoutNanos, BooleanSupplier moreWork) {
+        if (moreWork.getAsBoolean()) {
+            return;
+        }
+        long nanos = timeoutNanos;
+        if (!calendar.isEmpty()) {
+            nanos = Math.min(nanos, calendar.peek().dueNanos - clock.nanoTime());
+        }
+        clock.advance(Math.max(0, nanos));
+    }
+
+    @Override
+    public void wake() {}
+
+    @Override
+    public int inFlight() {
+        return calendar.size();
+    }
+
+    @Override
+    public void close() {
+        calendar.clear();
+    }
+}

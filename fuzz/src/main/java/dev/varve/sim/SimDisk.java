@@ -1,0 +1,296 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sim;
+
+import dev.varve.vdi.Invariant;
+import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.block.BlockFeature;
+import dev.varve.vdi.block.BlockOp;
+import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.Geometry;
+import dev.varve.vdi.block.IoStatus;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.random.RandomGenerator;
+
+/**
+ * A medium with a volatile cache, a queue that completes requests in any order, and a power cord.
+ *
+ * <p><b>Invariants:</b> a completed change is visible to every later read. A flush makes durable what
+ * completed before the flush was submitted, and nothing else is promised; a write with FUA makes itself
+ * durable. Changes of the size are kept in order, as a file system's journal keeps them.
+ *
+ * <p><b>Threads:</b> one.
+ */
+public final class SimDisk implements BlockDevice {
+    /** A change that was not promised to be durable, or stands behind one that was not. */
+    private static final class Change {
+        final long offset;
+        final long length;
+
+        /** What was written; null for zeros. */
+        final byte[] data;
+
+        /** For a change of the size. */
+        final long newSize;
+
+        boolean durable;
+
+        Change(long offset, long length, byte[] data, long newSize) {
+            this.offset = offset;
+            this.length = length;
+            this.data = data;
+            this.newSize = newSize;
+        }
+
+        boolean isResize() {
+            return newSize >= 0;
+        }
+    }
+
+    private final SimBackend backend;
+    private final RandomGenerator random;
+    private final FaultPlan plan;
+    private final Trace trace;
+
+    /** What a read sees. */
+    private final SimContent content;
+
+    /** What is left when the power goes off and no change was lucky. */
+    private final SimContent durable;
+
+    /** What completed and is not in {@link #durable}, in the order of completion. */
+    private final ArrayDeque<Change> cached = new ArrayDeque<>();
+
+    private final List<Change> inFlight = new ArrayList<>();
+    private Geometry geometry;
+
+    /** A medium that holds the given bytes, durably. */
+    SimDisk(
+            SimBackend backend,
+            RandomGenerator random,
+            FaultPlan plan,
+            Trace trace,
+            SimContent durable) {
+        this.backend = backend;
+        this.random = random;
+        this.plan = plan;
+        this.trace = trace;
+        this.durable = durable;
+        this.content = durable.copy();
+        this.geometry =
+                new Geometry(
+                        durable.sizeBytes(),
+                        plan.sectorBytes(),
+                        Math.max(4096, plan.sectorBytes()),
+                        plan.memoryAlignmentBytes());
+    }
+
+    @Override
+    public Geometry geometry() {
+        return geometry;
+    }
+
+    @Override
+    public Set<BlockFeature> features() {
+        return EnumSet.complementOf(EnumSet.of(BlockFeature.EXTENTS));
+    }
+
+    /** What reads see now. */
+    public SimContent content() {
+        return content;
+    }
+
+    @Override
+    public void submit(BlockRequest request) {
+        check(request);
+        trace.add(request.op.ordinal(), request.offset, request.length);
+        long delay = plan.delayNanos(random);
+        switch (request.op) {
+            case READ -> backend.after(delay, () -> read(request));
+            case FLUSH -> {
+                List<Change> promised = List.copyOf(cached);
+                backend.after(delay, () -> flushed(request, promised));
+            }
+            case WRITE -> {
+                byte[] data = new byte[(int) request.length];
+                copyOut(request, data);
+                start(request, new Change(request.offset, request.length, data, -1), delay);
+            }
+            case WRITE_ZEROES ->
+                    start(request, new Change(request.offset, request.length, null, -1), delay);
+            case DISCARD -> {
+                long length = random.nextBoolean() ? request.length : 0;
+                start(request, new Change(request.offset, length, null, -1), delay);
+            }
+            case EXTENTS -> throw new SimulationFailure("extents were asked of a plain medium");
+        }
+    }
+
+    private void check(BlockRequest request) {
+        boolean misplaced =
+                request.buffer != null
+                        && request.address() % geometry.memoryAlignmentBytes() != 0;
+        boolean outside =
+                request.op != BlockOp.FLUSH
+                        && (request.offset < 0
+                                || request.length <= 0
+                                || request.offset + request.length > geometry.sizeBytes()
+                                || !geometry.isAligned(request.offset, request.length));
+        if (misplaced || outside) {
+            throw new SimulationFailure(
+                    "the medium of %s got %s".formatted(geometry, request));
+        }
+    }
+
+    private static void copyOut(BlockRequest request, byte[] data) {
+        MemorySegment.copy(
+                request.buffer,
+                ValueLayout.JAVA_BYTE,
+                request.bufferOffset,
+                data,
+                0,
+                data.length);
+    }
+
+    private void read(BlockRequest request) {
+        if (request.offset + request.length > content.sizeBytes()) {
+            throw new SimulationFailure("the volume was cut off below " + request);
+        }
+        content.read(request.offset, request.buffer, request.bufferOffset, request.length);
+        trace.add(16, request.offset, request.length);
+        request.complete(IoStatus.OK);
+    }
+
+    private void start(BlockRequest request, Change change, long delay) {
+        for (Change other : inFlight) {
+            if (change.offset < other.offset + other.length
+                    && other.offset < change.offset + change.length) {
+                throw new SimulationFailure(
+                        "%s overlaps a change at %d+%d that is in flight"
+                                .formatted(request, other.offset, other.length));
+            }
+        }
+        inFlight.add(change);
+        backend.after(delay, () -> changed(request, change));
+    }
+
+    private void changed(BlockRequest request, Change change) {
+        if (request.op == BlockOp.WRITE) {
+            byte[] now = new byte[change.data.length];
+            copyOut(request, now);
+            if (!java.util.Arrays.equals(now, change.data)) {
+                throw new SimulationFailure("the memory of " + request + " changed in flight");
+            }
+        }
+        inFlight.remove(change);
+        apply(change, content);
+        cached.add(change);
+        if (request.has(BlockRequest.FUA)) {
+            change.durable = true;
+            cached.stream().filter(Change::isResize).forEach(resize -> resize.durable = true);
+        }
+        settle();
+        trace.add(17, request.offset, request.length);
+        request.complete(IoStatus.OK);
+    }
+
+    private void flushed(BlockRequest request, List<Change> promised) {
+        promised.forEach(change -> change.durable = true);
+        settle();
+        trace.add(18, promised.size(), 0);
+        request.complete(IoStatus.OK);
+    }
+
+    /** Durable changes leave the cache; those behind one that is not keep their place in the order. */
+    private void settle() {
+        Iterator<Change> oldest = cached.iterator();
+        while (oldest.hasNext()) {
+            Change change = oldest.next();
+            if (!change.durable) {
+                return;
+            }
+            apply(change, durable);
+            oldest.remove();
+        }
+    }
+
+    private static void apply(Change change, SimContent target) {
+        if (change.isResize()) {
+            target.resize(change.newSize);
+        } else if (change.data == null) {
+            target.zero(change.offset, change.length);
+        } else {
+            target.write(change.offset, change.data, 0, change.data.length);
+        }
+    }
+
+    /** Changes the size at once; durable like any other change. */
+    void resize(long newSizeBytes) {
+        Invariant.check(
+                newSizeBytes % plan.sectorBytes() == 0, "a volume consists of whole sectors");
+        for (Change change : inFlight) {
+            if (change.offset + change.length > newSizeBytes) {
+                throw new SimulationFailure("a volume is cut off below a change in flight");
+            }
+        }
+        Change change = new Change(0, 0, null, newSizeBytes);
+        trace.add(19, newSizeBytes, 0);
+        apply(change, content);
+        cached.add(change);
+        geometry = geometry.withSize(newSizeBytes);
+    }
+
+    /**
+     * What is on the medium after the power went off now. Each change that was not promised is, by
+     * itself, there, not there, or there in some of its sectors; of changes of the size the first few
+     * are there.
+     */
+    SimContent crash(RandomGenerator chance) {
+        SimContent left = durable.copy();
+        int kept = chance.nextInt(3) == 0 ? 100 * chance.nextInt(2) : chance.nextInt(101);
+        int torn = chance.nextInt(2) * chance.nextInt(101);
+        boolean sizeChanges = true;
+        List<Change> unsure = new ArrayList<>(cached);
+        unsure.addAll(inFlight);
+        for (Change change : unsure) {
+            boolean lucky = change.durable || chance.nextInt(100) < kept;
+            if (change.isResize()) {
+                sizeChanges &= lucky;
+                if (sizeChanges) {
+                    apply(change, left);
+                }
+            } else if (change.durable) {
+                apply(change, left);
+            } else if (chance.nextInt(100) < torn) {
+                tear(change, left, kept, chance);
+            } else if (lucky) {
+                apply(change, left);
+            }
+        }
+        trace.add(20, left.sizeBytes(), unsure.size());
+        return left;
+    }
+
+    private void tear(Change change, SimContent target, int kept, RandomGenerator chance) {
+        int sector = plan.sectorBytes();
+        for (int at = 0; at < change.length; at += sector) {
+            if (chance.nextInt(100) < kept) {
+                if (change.data == null) {
+                    target.zero(change.offset + at, sector);
+                } else {
+                    target.write(change.offset + at, change.data, at, sector);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void close() {}
+}

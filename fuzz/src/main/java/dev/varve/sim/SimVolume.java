@@ -1,0 +1,80 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sim;
+
+import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeKind;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.random.RandomGenerator;
+
+/**
+ * A volume on a {@link SimDisk}: it grows after a while and in steps, and can be cut off as far as its
+ * store does that. Its size is metadata: durable with the next flush, else old or new after a crash.
+ */
+final class SimVolume implements StoreVolume {
+    private static final VolumeId ID = new VolumeId(VolumeKind.VHD, new UUID(0x5EED, 1));
+
+    private final SimBackend backend;
+    private final RandomGenerator random;
+    private final FaultPlan plan;
+    private final SimDisk disk;
+
+    SimVolume(SimBackend backend, RandomGenerator random, FaultPlan plan, SimDisk disk) {
+        this.backend = backend;
+        this.random = random;
+        this.plan = plan;
+        this.disk = disk;
+    }
+
+    @Override
+    public VolumeId id() {
+        return ID;
+    }
+
+    @Override
+    public BlockDevice device() {
+        return disk;
+    }
+
+    @Override
+    public CompletionStage<Long> grow(long sizeBytes) {
+        CompletableFuture<Long> grown = new CompletableFuture<>();
+        backend.after(plan.delayNanos(random), () -> grow(sizeBytes, grown));
+        return grown;
+    }
+
+    private void grow(long sizeBytes, CompletableFuture<Long> grown) {
+        long size = roundUp(sizeBytes, plan.growthStepBytes());
+        if (size > disk.geometry().sizeBytes()) {
+            disk.resize(size);
+        }
+        grown.complete(disk.geometry().sizeBytes());
+    }
+
+    @Override
+    public void shrink(long sizeBytes) {
+        long unit =
+                switch (plan.shrink()) {
+                    case EXACT -> plan.sectorBytes();
+                    case STEP -> plan.growthStepBytes();
+                    case NEVER -> Long.MAX_VALUE;
+                };
+        if (unit != Long.MAX_VALUE) {
+            long size = roundUp(sizeBytes, unit);
+            if (size < disk.geometry().sizeBytes()) {
+                disk.resize(size);
+            }
+        }
+    }
+
+    private static long roundUp(long value, long unit) {
+        return (value + unit - 1) / unit * unit;
+    }
+
+    @Override
+    public void close() {}
+}
