@@ -6,6 +6,7 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.ExtentList;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
+
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -41,16 +42,16 @@ final class Checker {
     }
 
     /**
-     * Reads the whole disk. With a crash before, each sector has a value that it may have, and from now
-     * on no other; without one, the value that the last change left.
+     * Reads the whole disk. With a crash before, each sector has a value that it may have, and from
+     * now on no other; without one, the value that the last change left.
      *
-     * @param bluntly whether to read everything, and not to believe the disk where it tells of holes
+     * @param bluntly whether to read everything, and not to believe the disk where it tells of
+     *     holes
      */
     void checkAll(SimVdi vdi, boolean afterCrash, boolean bluntly) {
         if (vdi.sizeBytes() != model.sizeBytes()) {
             throw new SimulationFailure(
-                    "the disk has %d bytes, not %d"
-                            .formatted(vdi.sizeBytes(), model.sizeBytes()));
+                    "the disk has %d bytes, not %d".formatted(vdi.sizeBytes(), model.sizeBytes()));
         }
         for (long at = 0; at < vdi.sizeBytes(); ) {
             int window = (int) Math.min(WINDOW_BYTES, vdi.sizeBytes() - at);

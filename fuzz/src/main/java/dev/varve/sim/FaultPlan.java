@@ -3,6 +3,7 @@
 package dev.varve.sim;
 
 import dev.varve.vdi.block.Geometry;
+
 import java.util.random.RandomGenerator;
 
 /**

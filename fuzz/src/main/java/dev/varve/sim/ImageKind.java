@@ -7,6 +7,7 @@ import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.vhd.VhdFooter;
 import dev.varve.vdi.vhd.VhdFormat;
 import dev.varve.vdi.vhd.VhdHeader;
+
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -23,7 +24,9 @@ enum ImageKind {
     SMALL_BLOCKS(512 << 10),
     /** Very small blocks, which are soon full. */
     TINY_BLOCKS(64 << 10),
-    /** Blocks one after the other from an odd sector on, without batmap, as other programs do it. */
+    /**
+     * Blocks one after the other from an odd sector on, without batmap, as other programs do it.
+     */
     UNALIGNED(512 << 10),
     /** The same with very small blocks. */
     UNALIGNED_TINY(64 << 10);

@@ -9,10 +9,10 @@ import java.util.List;
 /**
  * What a disk may hold: for each sector the set of stamps that a read may find.
  *
- * <p>Changes of the same sector are never in flight together, so they have an order. While the power
- * is on, a sector holds what its last completed change left, or what one that is in flight brings.
- * After a crash it holds what its last durable change left, or what any later one brought. A discard
- * may or may not make zeros and so adds a possibility without taking one away.
+ * <p>Changes of the same sector are never in flight together, so they have an order. While the
+ * power is on, a sector holds what its last completed change left, or what one that is in flight
+ * brings. After a crash it holds what its last durable change left, or what any later one brought.
+ * A discard may or may not make zeros and so adds a possibility without taking one away.
  */
 final class ModelDisk {
     /** A change, from its submission on. */

@@ -8,8 +8,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * What the sectors of a disk are filled with: each write has a number, its <i>stamp</i>, and the content
- * of a sector follows from the stamp and the sector's place. Stamp 0 is zeros.
+ * What the sectors of a disk are filled with: each write has a number, its <i>stamp</i>, and the
+ * content of a sector follows from the stamp and the sector's place. Stamp 0 is zeros.
  */
 final class Patterns {
     static final int SECTOR = 512;

@@ -4,6 +4,7 @@ package dev.varve.sim;
 
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.image.ImageLayer;
+
 import java.util.List;
 
 /** Plants a defect, to see whether the simulation finds it. */

@@ -4,19 +4,20 @@ package dev.varve.sim;
 
 import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.io.IoOp;
+
 import java.util.PriorityQueue;
 import java.util.function.BooleanSupplier;
 
 /**
- * A backend without files and sockets: what happens is what simulated devices have put on its calendar.
+ * A backend without files and sockets: what happens is what simulated devices have put on its
+ * calendar.
  *
  * <p>The power goes off after a chosen number of events; from then on nothing happens any more.
  *
  * <p><b>Threads:</b> one.
  */
 public final class SimBackend implements IoBackend {
-    private record Event(long dueNanos, long number, Runnable action)
-            implements Comparable<Event> {
+    private record Event(long dueNanos, long number, Runnable action) implements Comparable<Event> {
         @Override
         public int compareTo(Event other) {
             int byTime = Long.compare(dueNanos, other.dueNanos);
@@ -70,9 +71,7 @@ public final class SimBackend implements IoBackend {
     @Override
     public int poll() {
         int done = 0;
-        while (!powerLost
-                && !calendar.isEmpty()
-                && calendar.peek().dueNanos <= clock.nanoTime()) {
+        while (!powerLost && !calendar.isEmpty() && calendar.peek().dueNanos <= clock.nanoTime()) {
             Event event = calendar.poll();
             event.action.run();
             done++;

@@ -9,6 +9,7 @@ import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoStatus;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
@@ -22,9 +23,10 @@ import java.util.random.RandomGenerator;
 /**
  * A medium with a volatile cache, a queue that completes requests in any order, and a power cord.
  *
- * <p><b>Invariants:</b> a completed change is visible to every later read. A flush makes durable what
- * completed before the flush was submitted, and nothing else is promised; a write with FUA makes itself
- * durable. Changes of the size are kept in order, as a file system's journal keeps them.
+ * <p><b>Invariants:</b> a completed change is visible to every later read. A flush makes durable
+ * what completed before the flush was submitted, and nothing else is promised; a write with FUA
+ * makes itself durable. Changes of the size are kept in order, as a file system's journal keeps
+ * them.
  *
  * <p><b>Threads:</b> one.
  */
@@ -135,8 +137,7 @@ public final class SimDisk implements BlockDevice {
 
     private void check(BlockRequest request) {
         boolean misplaced =
-                request.buffer != null
-                        && request.address() % geometry.memoryAlignmentBytes() != 0;
+                request.buffer != null && request.address() % geometry.memoryAlignmentBytes() != 0;
         boolean outside =
                 request.op != BlockOp.FLUSH
                         && (request.offset < 0
@@ -144,19 +145,13 @@ public final class SimDisk implements BlockDevice {
                                 || request.offset + request.length > geometry.sizeBytes()
                                 || !geometry.isAligned(request.offset, request.length));
         if (misplaced || outside) {
-            throw new SimulationFailure(
-                    "the medium of %s got %s".formatted(geometry, request));
+            throw new SimulationFailure("the medium of %s got %s".formatted(geometry, request));
         }
     }
 
     private static void copyOut(BlockRequest request, byte[] data) {
         MemorySegment.copy(
-                request.buffer,
-                ValueLayout.JAVA_BYTE,
-                request.bufferOffset,
-                data,
-                0,
-                data.length);
+                request.buffer, ValueLayout.JAVA_BYTE, request.bufferOffset, data, 0, data.length);
     }
 
     private void read(BlockRequest request) {
@@ -208,7 +203,9 @@ public final class SimDisk implements BlockDevice {
         request.complete(IoStatus.OK);
     }
 
-    /** Durable changes leave the cache; those behind one that is not keep their place in the order. */
+    /**
+     * Durable changes leave the cache; those behind one that is not keep their place in the order.
+     */
     private void settle() {
         Iterator<Change> oldest = cached.iterator();
         while (oldest.hasNext()) {
@@ -249,8 +246,8 @@ public final class SimDisk implements BlockDevice {
 
     /**
      * What is on the medium after the power went off now. Each change that was not promised is, by
-     * itself, there, not there, or there in some of its sectors; of changes of the size the first few
-     * are there.
+     * itself, there, not there, or there in some of its sectors; of changes of the size the first
+     * few are there.
      */
     SimContent crash(RandomGenerator chance) {
         SimContent left = durable.copy();

@@ -9,6 +9,7 @@ import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.image.BlockAccess;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -95,7 +96,14 @@ final class SimHost implements AutoCloseable {
                 throw new SimulationFailure("the lane works and works and does not come to an end");
             }
             turn();
+            if (isStill() && !happened.getAsBoolean()) {
+                throw new SimulationFailure("something waits for nothing: a request was lost");
+            }
         }
+    }
+
+    private boolean isStill() {
+        return backend.inFlight() == 0 && lane.nextTimerNanos() == Long.MAX_VALUE;
     }
 
     /** One turn of the lane, and a jump of the clock when there was nothing to do. */
@@ -110,9 +118,6 @@ final class SimHost implements AutoCloseable {
             throw new PowerLoss();
         }
         if (work == 0) {
-            if (backend.inFlight() == 0 && lane.nextTimerNanos() == Long.MAX_VALUE) {
-                throw new SimulationFailure("something waits for nothing: a request was lost");
-            }
             lane.idle(LONGEST_IDLE_NANOS);
         }
     }

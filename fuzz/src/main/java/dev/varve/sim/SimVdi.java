@@ -13,14 +13,15 @@ import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.engine.ImageDevice;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageLayer;
+
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A disk that is active on a simulated host: what {@code ActiveVdi} is on a real one, with the lane run
- * by whoever waits.
+ * A disk that is active on a simulated host: what {@code ActiveVdi} is on a real one, with the lane
+ * run by whoever waits.
  */
 final class SimVdi {
     private final SimHost host;

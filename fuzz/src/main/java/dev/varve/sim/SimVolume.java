@@ -6,14 +6,16 @@ import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
+
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.random.RandomGenerator;
 
 /**
- * A volume on a {@link SimDisk}: it grows after a while and in steps, and can be cut off as far as its
- * store does that. Its size is metadata: durable with the next flush, else old or new after a crash.
+ * A volume on a {@link SimDisk}: it grows after a while and in steps, and can be cut off as far as
+ * its store does that. Its size is metadata: durable with the next flush, else old or new after a
+ * crash.
  */
 final class SimVolume implements StoreVolume {
     private static final VolumeId ID = new VolumeId(VolumeKind.VHD, new UUID(0x5EED, 1));

@@ -5,15 +5,16 @@ package dev.varve.sim;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.vhd.VhdFormat;
+
 import java.util.random.RandomGenerator;
 
 /**
  * The life of one disk on a host that loses its power again and again.
  *
- * <p>Each round switches the host on with what the medium kept, opens the image, compares the whole disk
- * with the model, and lets a guest work. The round ends with the power going off at any event — while
- * the image is repaired, while the guest works, while the disk grows, while it is closed — or with an
- * orderly close. The last round always ends in order.
+ * <p>Each round switches the host on with what the medium kept, opens the image, compares the whole
+ * disk with the model, and lets a guest work. The round ends with the power going off at any event
+ * — while the image is repaired, while the guest works, while the disk grows, while it is closed —
+ * or with an orderly close. The last round always ends in order.
  */
 public final class Simulation {
     /**
@@ -228,8 +229,7 @@ public final class Simulation {
 
     private void work(SimHost host, SimVdi vdi, boolean last) {
         phase = Phase.RUN;
-        Workload workload =
-                new Workload(host, vdi, model, patterns, checker, guestRandom, places);
+        Workload workload = new Workload(host, vdi, model, patterns, checker, guestRandom, places);
         if (!last && storyRandom.nextInt(3) > 0) {
             host.backend().losePowerAfter(1 + crashRandom.nextInt(300));
         }
@@ -275,9 +275,12 @@ public final class Simulation {
         model.flushed(model.mark());
     }
 
-    /** A closed image needs no luck: whatever the power does, it is in order and another may read it. */
+    /**
+     * A closed image needs no luck: whatever the power does, it is in order and another may read
+     * it.
+     */
     private void checkClean() {
-        StructureCheck.check(content);
+        StructureCheck.check(content, powerLosses == 0);
         try (SimHost host = powerOn()) {
             if (!Checker.inspect(host, format).clean()) {
                 throw new SimulationFailure("the image was closed in order and is not clean");

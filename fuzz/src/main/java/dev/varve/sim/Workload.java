@@ -5,14 +5,15 @@ package dev.varve.sim;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
+
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 
 /**
- * A guest that does everything a guest can do, clustered around a few places, so that blocks are filled
- * in part and their boundaries are hit.
+ * A guest that does everything a guest can do, clustered around a few places, so that blocks are
+ * filled in part and their boundaries are hit.
  *
  * <p>Requests that overlap while one of them changes data are not sent: their outcome is nobody's
  * promise.
@@ -177,8 +178,7 @@ final class Workload {
             length = Math.min(8 << 20, vdi.sizeBytes() - offset);
         }
         Flight flight = takeOff(offset, length, true);
-        ModelDisk.Change change =
-                model.begin(offset, length, Patterns.ZERO, op == BlockOp.DISCARD);
+        ModelDisk.Change change = model.begin(offset, length, Patterns.ZERO, op == BlockOp.DISCARD);
         vdi.submit(op, flags, offset, length, null, 0, end -> changed(end, flight, change));
     }
 

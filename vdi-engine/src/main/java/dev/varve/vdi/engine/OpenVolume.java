@@ -38,9 +38,11 @@ public final class OpenVolume implements AutoCloseable {
     private final DeviceGraph device;
 
     /**
+     * Opens a volume on a lane that the caller runs; everybody else asks the {@link VdiEngine}.
+     *
      * @param filters filters right in front of the volume, the nearest first
      */
-    OpenVolume(Lane lane, StoreVolume volume, boolean writable, List<BlockFilter> filters) {
+    public OpenVolume(Lane lane, StoreVolume volume, boolean writable, List<BlockFilter> filters) {
         this.lane = lane;
         this.volume = volume;
         this.device = new DeviceGraph(volume.device());

@@ -97,6 +97,7 @@ public final class VhdFormat implements ImageFormat {
         VhdFooter footer = newFooter(uuid, sizeBytes, VhdFooter.Type.DYNAMIC, VhdFooter.BYTES);
         Batmap batmap = Batmap.initial(header);
         access.grow(batmap.end() + VhdFooter.BYTES);
+        access.shrink(batmap.end() + VhdFooter.BYTES);
         byte[] unused = new byte[CHUNK_BYTES];
         Arrays.fill(unused, (byte) 0xFF);
         long table = header.tableBytes();
@@ -110,16 +111,22 @@ public final class VhdFormat implements ImageFormat {
         access.write(Batmap.headerOffset(header), batmap.encode(bits));
         access.zero(batmap.offset(), 512L * batmap.sectors());
         access.write(VhdFooter.BYTES, header.encode());
-        access.write(batmap.end(), footer.encode());
+        access.write(lastSector(access), footer.encode());
         access.write(0, footer.encode());
         access.flush();
+    }
+
+    /** Where readers look for the footer: the last sector of the volume, however large that is. */
+    static long lastSector(BlockAccess access) {
+        return access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES - VhdFooter.BYTES;
     }
 
     /** Writes an empty fixed image: zeros and a footer. The volume reads as zero before. */
     public void createFixed(BlockAccess access, UUID uuid, long sizeBytes) {
         VhdFooter footer = newFooter(uuid, sizeBytes, VhdFooter.Type.FIXED, VhdFooter.NO_HEADER);
         access.grow(sizeBytes + VhdFooter.BYTES);
-        access.write(sizeBytes, footer.encode());
+        access.shrink(sizeBytes + VhdFooter.BYTES);
+        access.write(lastSector(access), footer.encode());
         access.flush();
     }
 

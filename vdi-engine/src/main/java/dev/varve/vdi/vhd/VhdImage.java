@@ -22,7 +22,7 @@ import java.util.Arrays;
  * @param batmap where the batmap is, or null
  * @param clean whether the footer at the end is there and agrees with the first
  * @param firstInOrder whether the sector at the start holds {@link #footer}, byte for byte
- * @param metadataEnd where the last of header, table and batmap ends, in bytes
+ * @param metadataEnd where the header, the table and the batmap end, in bytes; blocks lie behind it
  * @param dataEnd where the last block ends, in bytes
  */
 record VhdImage(
@@ -136,6 +136,7 @@ record VhdImage(
             throw VhdFooter.invalid(
                     "the footer", "puts the header at the impossible offset " + headerAt);
         }
+        long headerEnd = headerAt + VhdHeader.BYTES;
         VhdHeader header = VhdHeader.parse(access.read(headerAt, VhdHeader.BYTES));
         if (header.capacityBytes() < footer.currentSize()) {
             throw VhdFooter.invalid(
@@ -147,22 +148,26 @@ record VhdImage(
             throw VhdFooter.invalid("the table", "goes past the end of the volume");
         }
         long tableEnd = header.tableOffset() + header.tableBytes();
-        long headerEnd = headerAt + VhdHeader.BYTES;
         if (header.tableOffset() < headerEnd && tableEnd > headerAt) {
             throw VhdFooter.invalid("the header", "lies inside its own table");
         }
         int[] bat = readTable(access, header, footer);
-        Batmap batmap = readBatmap(access, header, footer, size);
+        Batmap batmap = readBatmap(access, header, footer, headerAt, size);
         byte[] full = readFull(access, batmap, footer, header);
         long metadataEnd = Math.max(headerEnd, batmap == null ? tableEnd : batmap.end());
         long dataEnd = checkTable(bat, header, metadataEnd, size);
+        // A guest can write what looks like the footer into the last sector of the last block.
+        boolean clean =
+                VhdFooter.isFooter(last)
+                        && Arrays.equals(first, last)
+                        && dataEnd <= size - VhdFooter.BYTES;
         return new VhdImage(
                 footer,
                 header,
                 bat,
                 full,
                 batmap,
-                VhdFooter.isFooter(last) && Arrays.equals(first, last),
+                clean,
                 Arrays.equals(first, footer.encode()),
                 metadataEnd,
                 dataEnd);
@@ -190,7 +195,7 @@ record VhdImage(
     }
 
     private static Batmap readBatmap(
-            BlockAccess access, VhdHeader header, VhdFooter footer, long size) {
+            BlockAccess access, VhdHeader header, VhdFooter footer, long headerAt, long size) {
         long at = Batmap.headerOffset(header);
         if (!footer.mayHaveBatmap() || at > size - Batmap.HEADER_BYTES) {
             return null;
@@ -201,9 +206,11 @@ record VhdImage(
                 batmap != null
                         && batmap.offset() >= at + Batmap.HEADER_BYTES
                         && batmap.offset() % SECTOR == 0
+                        && batmap.offset() <= size
                         && batmap.sectors() >= used / SECTOR
                         && batmap.sectors() <= 1 << 20
-                        && batmap.offset() <= size - 512L * batmap.sectors();
+                        && batmap.offset() <= size - 512L * batmap.sectors()
+                        && (batmap.end() <= headerAt || at >= headerAt + VhdHeader.BYTES);
         return usable ? batmap : null;
     }
 

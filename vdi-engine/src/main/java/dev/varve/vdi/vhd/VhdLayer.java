@@ -24,9 +24,10 @@ import java.util.List;
 /**
  * A dynamic VHD without parent, on a lane.
  *
- * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear is zero on the device. A
- * bit of the batmap is set only when all bits of the block are. A block that is named in the table
- * in memory has its place on the device, with its bitmap written as zeros.
+ * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear reads as zero; it also is zero
+ * on the device, unless a crash kept data there of a write that was never acknowledged as safe. A bit
+ * of the batmap is set only when all bits of the block are. A block that is named in the table in
+ * memory has its place on the device, with its bitmap written as zeros.
  *
  * <p><b>Durability and write order.</b> Allocating a block: (a) the volume is grown if need be, (b)
  * what is not known to be zero in the new place is made zero, (c) the new bitmap is written as
@@ -766,13 +767,14 @@ final class VhdLayer implements ImageLayer {
         batmapChanged = true;
     }
 
+    /** Where a volume did not have to grow for new blocks, the footer is there after them, too. */
     private void removeEnd(BlockAccess access) {
-        if (endInOrder) {
-            long end = access.sizeBytes() / SECTOR * SECTOR;
-            access.zero(end - VhdFooter.BYTES, VhdFooter.BYTES);
+        long end = VhdFormat.lastSector(access);
+        if (end >= dataEnd()) {
+            access.zero(end, VhdFooter.BYTES);
             access.flush();
-            endInOrder = false;
         }
+        endInOrder = false;
     }
 
     private void clearEntries(BlockAccess access, int from, int to) {
@@ -799,10 +801,10 @@ final class VhdLayer implements ImageLayer {
             access.write(Batmap.headerOffset(header), batmap.encode(full));
             access.flush();
         }
-        long end = dataEnd();
-        access.write(end, footer.encode());
-        access.flush();
-        access.shrink(end + VhdFooter.BYTES);
+        long end = dataEnd() + VhdFooter.BYTES;
+        access.grow(end);
+        access.shrink(end);
+        access.write(VhdFormat.lastSector(access), footer.encode());
         access.flush();
         endInOrder = true;
         batmapChanged = false;
