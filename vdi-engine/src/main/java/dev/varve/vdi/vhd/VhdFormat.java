@@ -109,7 +109,8 @@ public final class VhdFormat implements ImageFormat {
         }
         byte[] bits = new byte[Batmap.usedBytes(sizeBytes, header.blockBytes())];
         access.write(Batmap.headerOffset(header), batmap.encode(bits));
-        access.zero(batmap.offset(), 512L * batmap.sectors());
+        access.zero(batmap.offset() + bits.length, 512L * batmap.sectors() - bits.length);
+        access.write(batmap.offset(), bits); // takes the space that closing will need
         access.write(VhdFooter.BYTES, header.encode());
         access.write(lastSector(access), footer.encode());
         access.write(0, footer.encode());
