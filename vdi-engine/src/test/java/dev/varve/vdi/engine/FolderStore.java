@@ -1,0 +1,128 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.engine;
+
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.store.StoreFeature;
+import dev.varve.vdi.store.StoreSpace;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeChange;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeInfo;
+import dev.varve.vdi.store.VolumeKind;
+import dev.varve.vdi.store.VolumeStore;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+
+/** Volumes as the files of a directory; commits are not atomic, which no test here needs. */
+public final class FolderStore implements VolumeStore {
+    private final Path directory;
+    private final Map<VolumeId, Map<String, String>> attributes = new HashMap<>();
+
+    public FolderStore(Path directory) {
+        this.directory = directory;
+    }
+
+    /** The file of a volume. */
+    public Path path(VolumeId id) {
+        return directory.resolve(id.kind() + "-" + id.uuid());
+    }
+
+    @Override
+    public Set<StoreFeature> features() {
+        return Set.of(StoreFeature.SPARSE, StoreFeature.ZEROED);
+    }
+
+    @Override
+    public StoreSpace space() {
+        return new StoreSpace(1L << 40, 0);
+    }
+
+    @Override
+    public List<VolumeInfo> list() {
+        try (var files = Files.list(directory)) {
+            List<VolumeInfo> found = new ArrayList<>();
+            for (Path file : files.sorted().toList()) {
+                String name = file.getFileName().toString();
+                int dash = name.indexOf('-');
+                VolumeKind kind = VolumeKind.valueOf(name.substring(0, dash));
+                found.add(info(new VolumeId(kind, UUID.fromString(name.substring(dash + 1)))));
+            }
+            return found;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private VolumeInfo info(VolumeId id) {
+        try {
+            long size = Files.size(path(id));
+            return new VolumeInfo(
+                    id, size, size, false, false, attributes.getOrDefault(id, Map.of()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public Optional<VolumeInfo> find(VolumeId id) {
+        return Files.exists(path(id)) ? Optional.of(info(id)) : Optional.empty();
+    }
+
+    @Override
+    public StoreVolume open(VolumeId id, boolean writable) {
+        return new FileVolume(path(id), writable);
+    }
+
+    @Override
+    public void commit(List<VolumeChange> changes) {
+        try {
+            for (VolumeChange change : changes) {
+                make(change);
+            }
+        } catch (IOException e) {
+            throw ErrorCode.SR_IO_ERROR.because(e.toString(), e);
+        }
+    }
+
+    private void make(VolumeChange change) throws IOException {
+        switch (change) {
+            case VolumeChange.Create create -> {
+                Files.createFile(path(create.id()));
+                attributes.put(create.id(), create.attributes());
+            }
+            case VolumeChange.Link link -> Files.createLink(path(link.to()), path(link.from()));
+            case VolumeChange.Rename rename -> {
+                Files.move(
+                        path(rename.from()),
+                        path(rename.to()),
+                        StandardCopyOption.REPLACE_EXISTING);
+                attributes.put(rename.to(), attributes.remove(rename.from()));
+            }
+            case VolumeChange.Delete delete -> {
+                Files.deleteIfExists(path(delete.id()));
+                attributes.remove(delete.id());
+            }
+            case VolumeChange.SetAttributes set -> attributes.put(set.id(), set.attributes());
+            case VolumeChange.SetMarks marks ->
+                    throw new UnsupportedOperationException("marks of " + marks.id());
+        }
+    }
+
+    @Override
+    public void recover() {}
+
+    @Override
+    public void close() {}
+}
