@@ -25,10 +25,23 @@ public final class SimBackend implements IoBackend {
         }
     }
 
+    /** Moments at which a loss of power tells most. */
+    enum Mark {
+        /** The medium has finished a flush. */
+        FLUSHED,
+        /** The medium has finished a write to the place that is watched. */
+        WATCHED_WRITTEN,
+        /** A guest was told that something is durable. */
+        PROMISED
+    }
+
     private final SimClock clock;
     private final PriorityQueue<Event> calendar = new PriorityQueue<>();
     private long numbers;
     private long eventsUntilPowerLoss = Long.MAX_VALUE;
+    private Mark awaitedMark;
+    private int marksToCome;
+    private int eventsAfterMark;
     private boolean powerLost;
 
     /** A backend on which nothing is to happen yet. */
@@ -47,9 +60,24 @@ public final class SimBackend implements IoBackend {
         powerLost = events == 0;
     }
 
+    /** Lets the power go off at, or some events after, a moment that has come so many times. */
+    void losePowerAt(Mark mark, int count, int eventsThen) {
+        awaitedMark = mark;
+        marksToCome = count;
+        eventsAfterMark = eventsThen;
+    }
+
+    /** Such a moment has come; called during the event that brings it. */
+    void mark(Mark mark) {
+        if (mark == awaitedMark && --marksToCome == 0) {
+            eventsUntilPowerLoss = eventsAfterMark + 1L;
+        }
+    }
+
     /** Lets the power stay on. */
     public void keepPower() {
         eventsUntilPowerLoss = Long.MAX_VALUE;
+        awaitedMark = null;
     }
 
     /** Whether the power is off. */

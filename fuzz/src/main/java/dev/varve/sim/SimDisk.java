@@ -72,6 +72,8 @@ public final class SimDisk implements BlockDevice {
 
     private final List<Change> inFlight = new ArrayList<>();
     private Geometry geometry;
+    private long watchedFrom;
+    private long watchedTo;
 
     /** A medium that holds the given bytes, durably. */
     SimDisk(
@@ -107,6 +109,12 @@ public final class SimDisk implements BlockDevice {
     /** What reads see now. */
     public SimContent content() {
         return content;
+    }
+
+    /** Marks the moments at which a write to this range is done. */
+    void watch(long from, long to) {
+        watchedFrom = from;
+        watchedTo = to;
     }
 
     @Override
@@ -193,6 +201,11 @@ public final class SimDisk implements BlockDevice {
         }
         settle();
         trace.add(17, request.offset, request.length);
+        if (request.op == BlockOp.WRITE
+                && request.offset < watchedTo
+                && watchedFrom < request.offset + request.length) {
+            backend.mark(SimBackend.Mark.WATCHED_WRITTEN);
+        }
         request.complete(IoStatus.OK);
     }
 
@@ -200,6 +213,7 @@ public final class SimDisk implements BlockDevice {
         promised.forEach(change -> change.durable = true);
         settle();
         trace.add(18, promised.size(), 0);
+        backend.mark(SimBackend.Mark.FLUSHED);
         request.complete(IoStatus.OK);
     }
 

@@ -4,7 +4,9 @@ package dev.varve.sim;
 
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.image.ImageInfo;
+import dev.varve.vdi.vhd.VhdFooter;
 import dev.varve.vdi.vhd.VhdFormat;
+import dev.varve.vdi.vhd.VhdHeader;
 
 import java.util.random.RandomGenerator;
 
@@ -229,12 +231,14 @@ public final class Simulation {
 
     private void work(SimHost host, SimVdi vdi, boolean last) {
         phase = Phase.RUN;
-        Workload workload = new Workload(host, vdi, model, patterns, checker, guestRandom, places);
-        if (!last && storyRandom.nextInt(3) > 0) {
-            host.backend().losePowerAfter(1 + crashRandom.nextInt(300));
+        Workload workload =
+                new Workload(
+                        host, vdi, model, patterns, checker, guestRandom, places, kind.blockBytes);
+        if (!last) {
+            choosePowerLoss(host);
         }
         try {
-            for (int parts = 1 + storyRandom.nextInt(3); parts > 0; parts--) {
+            for (int parts = storyRandom.nextInt(4); parts > 0; parts--) {
                 workload.run(1 + storyRandom.nextInt(50));
                 if (kind.canGrow() && storyRandom.nextInt(4) == 0) {
                     resize(host, vdi, last);
@@ -242,6 +246,31 @@ public final class Simulation {
             }
         } finally {
             requests += workload.requests();
+        }
+    }
+
+    private void choosePowerLoss(SimHost host) {
+        SimBackend backend = host.backend();
+        int count = 1 + crashRandom.nextInt(12);
+        int later = crashRandom.nextInt(3) == 0 ? crashRandom.nextInt(8) : 0;
+        switch (storyRandom.nextInt(6)) {
+            case 0 -> {}
+            case 1 -> backend.losePowerAfter(1 + crashRandom.nextInt(300));
+            case 2 -> backend.losePowerAt(SimBackend.Mark.FLUSHED, count, later);
+            case 3, 4 -> {
+                watchTable(host);
+                backend.losePowerAt(SimBackend.Mark.WATCHED_WRITTEN, (count + 3) / 4, later);
+            }
+            default -> backend.losePowerAt(SimBackend.Mark.PROMISED, count, 0);
+        }
+    }
+
+    private void watchTable(SimHost host) {
+        if (kind != ImageKind.FIXED) {
+            byte[] bytes = host.disk().content().read(VhdFooter.BYTES, VhdHeader.BYTES);
+            VhdHeader header = VhdHeader.parse(bytes);
+            long table = header.tableOffset();
+            host.disk().watch(table, table + header.tableBytes());
         }
     }
 

@@ -32,6 +32,7 @@ final class Workload {
     private final RandomGenerator random;
     private final List<Flight> flights = new ArrayList<>();
     private final long[] places;
+    private final int blockBytes;
     private final int depth;
     private final boolean fillsBlocks;
     private int requests;
@@ -43,7 +44,8 @@ final class Workload {
             Patterns patterns,
             Checker checker,
             RandomGenerator random,
-            long[] places) {
+            long[] places,
+            int blockBytes) {
         this.host = host;
         this.vdi = vdi;
         this.model = model;
@@ -51,6 +53,7 @@ final class Workload {
         this.checker = checker;
         this.random = random;
         this.places = places;
+        this.blockBytes = blockBytes;
         this.depth = 1 + random.nextInt(12);
         this.fillsBlocks = random.nextInt(4) == 0;
     }
@@ -83,7 +86,9 @@ final class Workload {
             zero(BlockOp.WRITE_ZEROES, random.nextInt(4));
         } else if (dice < 84) {
             zero(BlockOp.DISCARD, random.nextInt(6) == 0 ? BlockRequest.FUA : 0);
-        } else if (dice < 88) {
+        } else if (dice < 87) {
+            writeFooter();
+        } else if (dice < 91) {
             host.runFor(random.nextLong(1, 2_000_000_000L));
         } else {
             overwriteDurably();
@@ -138,21 +143,23 @@ final class Workload {
     private void write(int flags) {
         long offset = offset();
         long length = length(offset, Long.MAX_VALUE);
-        write(flags, offset, length, newStamp());
+        write(flags, offset, length, patterns.stamp());
     }
 
-    /** Now and then a guest writes what looks like the metadata of its own image. */
-    private int newStamp() {
-        if (random.nextInt(25) == 0) {
-            return patterns.stampFor(host.disk().content().read(0, SECTOR));
-        }
-        return patterns.stamp();
-    }
-
-    /** The same place again and again, which is where a missing flush shows. */
+    /** Around the same boundary again and again, which is where a missing flush shows. */
     private void overwriteDurably() {
-        long offset = Math.min(places[0], vdi.sizeBytes() - 8 * SECTOR);
-        write(BlockRequest.FUA, offset, 8 * SECTOR, patterns.stamp());
+        long offset = Math.clamp(places[0] - 4 * SECTOR, 0, vdi.sizeBytes() - 8 * SECTOR);
+        long from = random.nextLong(4) * SECTOR;
+        write(BlockRequest.FUA, offset + from, 8 * SECTOR - from, patterns.stamp());
+    }
+
+    /** What looks like the footer of the guest's own image, where one may be looked for. */
+    private void writeFooter() {
+        long blocks = vdi.sizeBytes() / blockBytes;
+        long place = random.nextBoolean() ? places[0] / blockBytes : random.nextLong(blocks);
+        long sectors = random.nextLong(1, 5);
+        int stamp = patterns.stampFor(host.disk().content().read(0, SECTOR));
+        write(0, (place + 1) * blockBytes - sectors * SECTOR, sectors * SECTOR, stamp);
     }
 
     private void write(int flags, long offset, long length, int stamp) {
@@ -186,6 +193,9 @@ final class Workload {
         flights.remove(flight);
         expectOk(request);
         model.complete(change, request.has(BlockRequest.FUA));
+        if (request.has(BlockRequest.FUA)) {
+            host.backend().mark(SimBackend.Mark.PROMISED);
+        }
         request.context.release(request);
     }
 
@@ -225,6 +235,7 @@ final class Workload {
                     expectOk(end);
                     end.context.release(end);
                     model.flushed(mark);
+                    host.backend().mark(SimBackend.Mark.PROMISED);
                 });
     }
 

@@ -1,0 +1,88 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sim;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+
+/**
+ * VHD disks on a host that loses its power.
+ *
+ * <p>A normal build runs the seeds from 1 on. {@code -Dsim.seed=N} runs one seed, and {@code
+ * -Dsim.seeds=N} with the tag {@code long} so many random ones.
+ */
+@Tag("sim")
+class VhdCrashSimulationTest {
+    private static final int FIXED_SEEDS = 1000;
+    private static final int MOST_FAILURES = 5;
+
+    private static List<String> failures(Iterable<Long> seeds) {
+        List<String> failures = new ArrayList<>();
+        for (long seed : seeds) {
+            try {
+                Simulation.run(new Seed(seed));
+            } catch (SimulationFailure e) {
+                failures.add(e.getMessage());
+                if (failures.size() == MOST_FAILURES) {
+                    break;
+                }
+            }
+        }
+        return failures;
+    }
+
+    private static void assertNone(List<String> failures) {
+        assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
+    }
+
+    @Test
+    void losesNothingThatWasPromised() {
+        Long only = Long.getLong("sim.seed");
+        if (only != null) {
+            Simulation.run(new Seed(only)); // with the whole stack trace
+            return;
+        }
+        List<Long> seeds = new ArrayList<>();
+        for (long seed = 1; seed <= FIXED_SEEDS; seed++) {
+            seeds.add(seed);
+        }
+        assertNone(failures(seeds));
+    }
+
+    @Test
+    @Tag("long")
+    void losesNothingThatWasPromisedWithRandomSeeds() {
+        RandomGenerator random = RandomGeneratorFactory.getDefault().create();
+        long first = random.nextLong(1L << 48);
+        int count = Integer.getInteger("sim.seeds", 10_000);
+        System.out.printf("simulating %d seeds from %d on%n", count, first);
+        List<Long> seeds = new ArrayList<>();
+        for (long seed = first; seed < first + count; seed++) {
+            seeds.add(seed);
+        }
+        assertNone(failures(seeds));
+    }
+
+    @Test
+    void repeatsItselfWithTheSameSeed() {
+        for (long seed = 1; seed <= 20; seed++) {
+            assertEquals(Simulation.run(new Seed(seed)), Simulation.run(new Seed(seed)));
+        }
+        assertNotEquals(
+                Simulation.run(new Seed(1)).traceHash(), Simulation.run(new Seed(2)).traceHash());
+    }
+
+    @Test
+    void namesTheOneCommandThatRepeatsAFailure() {
+        assertEquals("./varve test --sim-seed 42", new Seed(42).replayCommand());
+    }
+}
