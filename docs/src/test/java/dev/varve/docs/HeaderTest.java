@@ -1,0 +1,33 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.docs;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Every source file says in its first lines under which licence it is. */
+class HeaderTest {
+    private static final String HEADER =
+            "Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.";
+
+    @Test
+    void javaFilesBeginWithTheHeader() {
+        List<String> wrong =
+                Tree.javaFiles().stream()
+                        .filter(file -> !Tree.read(file).startsWith("// " + HEADER + "\n"))
+                        .map(Tree::name)
+                        .toList();
+        assertEquals(List.of(), wrong);
+    }
+
+    @Test
+    void scriptsHaveTheHeaderAfterTheirInterpreter() {
+        for (String script : List.of("varve", "xe", ".ci/run", ".ci/launcher-test")) {
+            String text = Tree.read(Tree.root().resolve(script));
+            assertTrue(text.lines().skip(1).findFirst().orElse("").equals("# " + HEADER), script);
+        }
+    }
+}
