@@ -99,7 +99,7 @@ class VhdCrashFindingsTest {
         try (SimHost host = powerOn()) {
             MemorySegment memory = open(host).read(BLOCK - 8 * SECTOR, 16 * SECTOR);
             for (int i = 0; i < 16; i++) {
-                long sector = BLOCK / SECTOR - 8 + i;
+                long sector = BLOCK / SECTOR - 8L + i;
                 assertTrue(patterns.matches(memory, (long) i * SECTOR, stamp, sector), "at " + i);
             }
         }

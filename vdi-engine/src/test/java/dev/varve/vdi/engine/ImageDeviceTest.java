@@ -28,6 +28,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Disks over a volume in memory with blocks of 512 or 4096 bytes, which answers every request while
@@ -78,7 +79,9 @@ class ImageDeviceTest {
     private static ImageLayer makeVhd(TestLane lane, StoreVolume volume, BlockDevice below)
             throws Exception {
         Operation operation = Operation.unbounded("test", Clock.system());
-        LaneAccess access = new LaneAccess(lane.lane(), volume, below, operation);
+        LaneAccess access =
+                new LaneAccess(
+                        lane.lane(), volume, below, operation, TimeUnit.SECONDS.toNanos(60));
         VhdFormat format = new VhdFormat(Clock.system());
         try (ExecutorService control = Executors.newSingleThreadExecutor()) {
             var opened =
