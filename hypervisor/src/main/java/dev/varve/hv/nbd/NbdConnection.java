@@ -13,6 +13,7 @@ import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.io.IoOp;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -23,10 +24,10 @@ import java.util.concurrent.TimeUnit;
 /**
  * One client: first the negotiation, then requests and answers.
  *
- * <p>Requests are taken from the socket as long as the disk has requests and memory to spare and the
- * client's own share is not used up; otherwise the socket is left alone until something comes back, so
- * a client that sends faster than it reads stops itself. Answers that became ready in one turn of the
- * lane leave in one system call.
+ * <p>Requests are taken from the socket as long as the disk has requests and memory to spare and
+ * the client's own share is not used up; otherwise the socket is left alone until something comes
+ * back, so a client that sends faster than it reads stops itself. Answers that became ready in one
+ * turn of the lane leave in one system call.
  *
  * <p><b>Invariants:</b> at most one receive and one wait for room in the socket are in flight. The
  * descriptor is closed when neither is and no request of the client is.
@@ -76,6 +77,9 @@ final class NbdConnection {
     private NbdRequest incoming;
     private boolean justWroteMuch;
     private boolean waitingForRoom;
+    private boolean takeScheduled;
+    private long receivedBytes;
+    private long receivedAtLastCheck;
 
     private NbdRequest free;
     private int inFlight;
@@ -117,7 +121,8 @@ final class NbdConnection {
         }
         if (incoming != null) {
             int rest = incoming.length - incoming.received;
-            receiveOp.address = incoming.block.address() + incoming.received;
+            receiveOp.address =
+                    incoming.buffer.address() + BufferPool.HEADROOM_BYTES + incoming.received;
             receiveOp.length = rest;
         } else {
             compact();
@@ -143,6 +148,7 @@ final class NbdConnection {
             terminate();
             return;
         }
+        receivedBytes += count;
         if (incoming != null) {
             incoming.received += count;
             if (incoming.received == incoming.length) {
@@ -159,6 +165,7 @@ final class NbdConnection {
     /** Takes what the input holds, then asks the socket for more. */
     private void takeMore() {
         waitingForRoom = false;
+        takeScheduled = false;
         if (broken) {
             finishIfIdle();
             return;
@@ -189,8 +196,8 @@ final class NbdConnection {
     }
 
     /**
-     * Goes to the lane of the disk, once what was said so far has left. Until it is there, it belongs
-     * to neither list and to this lane.
+     * Goes to the lane of the disk, once what was said so far has left. Until it is there, it
+     * belongs to neither list and to this lane.
      */
     private void enter(NbdExport chosen) {
         export = chosen;
@@ -281,10 +288,10 @@ final class NbdConnection {
         MemorySegment buffer = null;
         if (dataBytes > 0) {
             BufferPool buffers = lane.buffers();
-            boolean alone = vdi.requests().inUse() == 1;
+            boolean alone = vdi.requests().inUse() == 1 && inFlight == 0;
             buffer = alone ? buffers.acquireNow(dataBytes) : buffers.acquire(dataBytes);
             if (buffer == null) {
-                vdi.requests().release(block);
+                vdi.requests().putBack(block);
                 waitForRoom();
                 return null;
             }
@@ -297,7 +304,7 @@ final class NbdConnection {
         }
         request.next = null;
         request.block = block;
-        block.set(BlockOp.READ, 0, 0, 0).data(buffer, BufferPool.HEADROOM_BYTES);
+        request.buffer = buffer;
         inFlight++;
         return request;
     }
@@ -314,8 +321,7 @@ final class NbdConnection {
         justWroteMuch = request.length >= LARGE_WRITE_BYTES;
         int there = Math.min(request.length, inputEnd - inputStart);
         if (there > 0) {
-            BlockRequest block = request.block;
-            MemorySegment.copy(input, inputStart, block.buffer, block.bufferOffset, there);
+            MemorySegment.copy(input, inputStart, request.buffer, BufferPool.HEADROOM_BYTES, there);
             inputStart += there;
             request.received = there;
         }
@@ -361,7 +367,7 @@ final class NbdConnection {
         if (outside) {
             return op == BlockOp.WRITE || op == BlockOp.WRITE_ZEROES ? Nbd.ENOSPC : Nbd.EINVAL;
         }
-        MemorySegment buffer = request.block.buffer;
+        MemorySegment buffer = request.buffer;
         if ((op == BlockOp.READ || op == BlockOp.WRITE) && buffer == null) {
             return Nbd.EINVAL; // nothing to transfer, or more than is allowed
         }
@@ -384,15 +390,23 @@ final class NbdConnection {
 
     // ---- answers
 
+    /**
+     * The request to the disk is given back at once: a client that does not take its answers keeps
+     * its own memory and slots, and not what others need to reach the disk.
+     */
     private void blockDone(BlockRequest block) {
         NbdRequest request = (NbdRequest) block.owner;
+        IoStatus status = block.status;
+        BlockOp op = block.op;
+        request.block = null;
+        vdi.requests().release(block);
         if (broken) {
             finish(request);
-        } else if (block.status != IoStatus.OK) {
-            answerError(request, Nbd.error(block.status));
-        } else if (block.op == BlockOp.READ) {
+        } else if (status != IoStatus.OK) {
+            answerError(request, Nbd.error(status));
+        } else if (op == BlockOp.READ) {
             answerData(request);
-        } else if (block.op == BlockOp.EXTENTS) {
+        } else if (op == BlockOp.EXTENTS) {
             answerExtents(request);
         } else {
             answerSimple(request, 0);
@@ -422,7 +436,7 @@ final class NbdConnection {
 
     /** The header goes right before the data, so that both are one piece. */
     private void answerData(NbdRequest request) {
-        MemorySegment buffer = request.block.buffer;
+        MemorySegment buffer = request.buffer;
         int header = structured ? Nbd.CHUNK_HEADER_BYTES + 8 : Nbd.SIMPLE_REPLY_BYTES;
         long at = (long) BufferPool.HEADROOM_BYTES - header;
         if (structured) {
@@ -450,8 +464,7 @@ final class NbdConnection {
         answer(request, scratch.address(), at);
     }
 
-    private static void simpleHeader(
-            MemorySegment memory, long at, NbdRequest request, int error) {
+    private static void simpleHeader(MemorySegment memory, long at, NbdRequest request, int error) {
         memory.set(INT, at, Nbd.SIMPLE_REPLY_MAGIC);
         memory.set(INT, at + 4, error);
         memory.set(LONG, at + 8, request.cookie);
@@ -513,8 +526,7 @@ final class NbdConnection {
     private void send() {
         while (answersFirst != null && !broken && !writableOp.isInFlight()) {
             long offered = fillVectors();
-            long sent =
-                    Libc.sendmsg(fd, message.address(), Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
+            long sent = Libc.sendmsg(fd, message.address(), Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
             if (sent < 0 && sent != -Libc.EAGAIN) {
                 terminate();
                 return;
@@ -578,19 +590,22 @@ final class NbdConnection {
     /** The slot and what it holds are free again. */
     private void finish(NbdRequest request) {
         inFlight--;
-        BlockRequest block = request.block;
-        if (block != null) {
+        if (request.block != null) {
+            vdi.requests().release(request.block);
             request.block = null;
-            if (block.buffer != null) {
-                lane.buffers().release(block.buffer);
-            }
+        }
+        if (request.buffer != null) {
+            lane.buffers().release(request.buffer);
+            request.buffer = null;
+        }
+        if (vdi != null) {
             request.next = free;
             free = request;
-            vdi.requests().release(block);
         }
         if (broken) {
             finishIfIdle();
-        } else if (waitingForRoom && inFlight == MOST_IN_FLIGHT - 1) {
+        } else if (waitingForRoom && !takeScheduled) {
+            takeScheduled = true;
             lane.atEndOfTurn(takeMore);
         }
     }
@@ -663,15 +678,20 @@ final class NbdConnection {
         Libc.close(fd);
     }
 
-    /** A client that takes no answers for a while is ended. */
+    /**
+     * A client that takes no answers, or stops within the data of a write, for a while is ended.
+     */
     private void checkForStall() {
         if (closed) {
             return;
         }
-        if (writableOp.isInFlight() && sentBytes == sentAtLastCheck) {
+        boolean sends = incoming == null || receivedBytes != receivedAtLastCheck;
+        boolean takes = !writableOp.isInFlight() || sentBytes != sentAtLastCheck;
+        if (!sends || !takes) {
             terminate();
         } else {
             sentAtLastCheck = sentBytes;
+            receivedAtLastCheck = receivedBytes;
             lane.schedule(stallCheck, STALLED_NANOS);
         }
     }

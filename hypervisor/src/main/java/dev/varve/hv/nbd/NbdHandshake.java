@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The negotiation of a connection, from the greeting to the choice of an export: bytes in, bytes out,
- * no I/O.
+ * The negotiation of a connection, from the greeting to the choice of an export: bytes in, bytes
+ * out, no I/O.
  *
- * <p>What a client may do to it is bounded: the size of an option, the number of options, the size of
- * all answers.
+ * <p>What a client may do to it is bounded: the size of an option, the number of options, the size
+ * of all answers.
  *
  * <p><b>Threads:</b> one at a time.
  */
@@ -93,8 +93,8 @@ final class NbdHandshake {
     }
 
     /**
-     * Takes as many whole messages from the input as there are, up to the choice of an export. What is
-     * left is the beginning of the next message.
+     * Takes as many whole messages from the input as there are, up to the choice of an export. What
+     * is left is the beginning of the next message.
      */
     void accept(ByteBuffer in) {
         while (state == State.OPEN && step(in)) {
@@ -165,7 +165,10 @@ final class NbdHandshake {
         in.position(in.position() + count);
         toSkip -= count;
         if (toSkip == 0) {
-            error(skippedOption, Nbd.REP_ERR_TOO_BIG, "the option is longer than " + LONGEST_OPTION);
+            error(
+                    skippedOption,
+                    Nbd.REP_ERR_TOO_BIG,
+                    "the option is longer than " + LONGEST_OPTION);
         }
         return toSkip == 0;
     }
@@ -283,6 +286,9 @@ final class NbdHandshake {
 
     /** Data: length of the export's name, name, number of queries, queries with their lengths. */
     private void metaContext(int option, byte[] data) {
+        if (option == Nbd.OPT_SET_META_CONTEXT) {
+            allocationContext = false; // what was set before is forgotten, also when this one fails
+        }
         ByteBuffer in = ByteBuffer.wrap(data);
         byte[] name = takeString(in);
         List<String> queries = name == null ? null : queries(in);

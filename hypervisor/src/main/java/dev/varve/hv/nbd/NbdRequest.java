@@ -4,6 +4,7 @@ package dev.varve.hv.nbd;
 
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.ExtentList;
+
 import java.lang.foreign.MemorySegment;
 
 /** A client's request and its answer: a slot of a connection that is used again and again. */
@@ -16,8 +17,11 @@ final class NbdRequest {
 
     final MemorySegment scratch;
 
-    /** The request to the disk, or null when it never got there. */
+    /** The request to the disk, or null when the disk is done with it. */
     BlockRequest block;
+
+    /** The data, or null. */
+    MemorySegment buffer;
 
     int command;
     int flags;
