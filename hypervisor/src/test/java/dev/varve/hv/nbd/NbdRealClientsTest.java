@@ -23,13 +23,7 @@ import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.vhd.VhdFormat;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Map;
-import java.util.ServiceLoader;
-import java.util.UUID;
-import java.util.concurrent.ForkJoinPool;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -37,16 +31,20 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.UUID;
+import java.util.concurrent.ForkJoinPool;
+
 /** Clients that others wrote read and write our disks, and other programs read the images. */
 @Tag("real")
 class NbdRealClientsTest {
     private static final long SIZE = 256 << 20;
     private static final Map<VolumeKind, ImageFormat> FORMATS =
-            Map.of(
-                    VolumeKind.VHD,
-                    new VhdFormat(Clock.system()),
-                    VolumeKind.RAW,
-                    new RawFormat());
+            Map.of(VolumeKind.VHD, new VhdFormat(Clock.system()), VolumeKind.RAW, new RawFormat());
 
     @TempDir Path directory;
     private final Operation operation = Operation.unbounded("test", Clock.system());
@@ -181,7 +179,15 @@ class NbdRealClientsTest {
         assertTrue(info.contains("can_multi_conn: true"), info);
         end(vdi);
         Path image = image(vdi, ".vhd");
-        Tool.run("qemu-img", "compare", "-f", "vpc", "-F", "raw", image.toString(), source.toString());
+        Tool.run(
+                "qemu-img",
+                "compare",
+                "-f",
+                "vpc",
+                "-F",
+                "raw",
+                image.toString(),
+                source.toString());
         String vhdi = Tool.run("vhdiinfo", image.toString());
         assertTrue(vhdi.contains("Dynamic"), vhdi);
         assertTrue(vhdi.contains("(" + SIZE + " bytes)"), vhdi);

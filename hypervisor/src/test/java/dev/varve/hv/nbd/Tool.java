@@ -33,7 +33,11 @@ final class Tool {
         Result result = tryRun(command);
         if (result.status != 0) {
             throw new AssertionError(
-                    String.join(" ", command) + " ended with " + result.status + ":\n" + result.output);
+                    String.join(" ", command)
+                            + " ended with "
+                            + result.status
+                            + ":\n"
+                            + result.output);
         }
         return result.output;
     }
@@ -52,7 +56,8 @@ final class Tool {
                 throw new AssertionError(
                         String.join(" ", command) + " hangs:\n" + Files.readString(output));
             }
-            return new Result(process.exitValue(), Files.readString(output, StandardCharsets.UTF_8));
+            return new Result(
+                    process.exitValue(), Files.readString(output, StandardCharsets.UTF_8));
         } finally {
             Files.delete(output);
         }
