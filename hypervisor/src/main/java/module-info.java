@@ -1,6 +1,7 @@
 // Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
 
 /** The host daemon: paravirtual backends, the API and the command line. */
+@SuppressWarnings("module") // the fuzz targets come after this module in the build
 module dev.varve.hv {
     requires transitive dev.varve.vdi;
     requires transitive dev.varve.sr;
@@ -20,6 +21,8 @@ module dev.varve.hv {
     exports dev.varve.hv.cli;
     exports dev.varve.hv.daemon;
     exports dev.varve.hv.http;
+    exports dev.varve.hv.nbd to
+            dev.varve.fuzz;
     exports dev.varve.hv.state;
     exports dev.varve.hv.storage;
     exports dev.varve.hv.xe;

@@ -32,6 +32,11 @@ public record FaultPlan(
         NEVER
     }
 
+    /** A medium without any peculiarity. */
+    public static FaultPlan plain() {
+        return new FaultPlan(Geometry.SECTOR_BYTES, 1, 0, Geometry.SECTOR_BYTES, Shrink.EXACT);
+    }
+
     /** A medium as the numbers fall. */
     static FaultPlan choose(RandomGenerator random) {
         int sector = random.nextInt(3) == 0 ? 4096 : Geometry.SECTOR_BYTES;

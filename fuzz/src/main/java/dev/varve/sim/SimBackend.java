@@ -2,15 +2,19 @@
 
 package dev.varve.sim;
 
+import dev.varve.vdi.Invariant;
 import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.io.IoOp;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 
 /**
- * A backend without files and sockets: what happens is what simulated devices have put on its
- * calendar.
+ * A backend without files, and with sockets whose other side is played: what happens is what
+ * simulated devices have put on its calendar.
  *
  * <p>The power goes off after a chosen number of events; from then on nothing happens any more.
  *
@@ -37,6 +41,7 @@ public final class SimBackend implements IoBackend {
 
     private final SimClock clock;
     private final PriorityQueue<Event> calendar = new PriorityQueue<>();
+    private final Map<Integer, Consumer<IoOp>> sockets = new HashMap<>();
     private long numbers;
     private long eventsUntilPowerLoss = Long.MAX_VALUE;
     private Mark awaitedMark;
@@ -90,10 +95,19 @@ public final class SimBackend implements IoBackend {
         return "simulation";
     }
 
-    /** Refuses: a simulated device uses {@link #after} and has no files. */
+    /** Gives the operations on a socket to whoever plays the other side. */
+    public void connect(int socket, Consumer<IoOp> otherSide) {
+        sockets.put(socket, otherSide);
+    }
+
+    /** Passes on what is for a socket; simulated devices use {@link #after} and have no files. */
     @Override
     public void submit(IoOp op) {
-        throw new IllegalStateException("a simulation has no files and sockets");
+        Consumer<IoOp> otherSide = sockets.get(op.socket);
+        Invariant.check(
+                op.file == null && otherSide != null, "a simulation has connected sockets only");
+        op.begin();
+        otherSide.accept(op);
     }
 
     @Override

@@ -22,7 +22,7 @@ import java.util.random.RandomGenerator;
  *
  * <p><b>Threads:</b> one, which is also the lane's.
  */
-final class SimHost implements AutoCloseable {
+public final class SimHost implements AutoCloseable {
     private static final int MOST_TURNS = 1_000_000;
     private static final long LONGEST_IDLE_NANOS = 1_000_000_000;
 
@@ -38,7 +38,7 @@ final class SimHost implements AutoCloseable {
      * @param content what the medium holds when the power comes on
      * @param filters filters right in front of the medium
      */
-    SimHost(
+    public SimHost(
             SimClock clock,
             RandomGenerator random,
             FaultPlan plan,
@@ -63,34 +63,38 @@ final class SimHost implements AutoCloseable {
         lane.doWork(); // makes this thread the lane's
     }
 
-    Lane lane() {
+    /** The lane. */
+    public Lane lane() {
         return lane;
     }
 
-    SimBackend backend() {
+    /** What the lane runs on. */
+    public SimBackend backend() {
         return backend;
     }
 
-    SimDisk disk() {
+    /** The medium. */
+    public SimDisk disk() {
         return disk;
     }
 
-    OpenVolume volume() {
+    /** The volume, open on the lane. */
+    public OpenVolume volume() {
         return volume;
     }
 
     /** The volume for code that waits; waiting is running the lane. */
-    BlockAccess access() {
+    public BlockAccess access() {
         return access;
     }
 
     /** Memory that lives as long as the host. */
-    MemorySegment allocate(long bytes) {
+    public MemorySegment allocate(long bytes) {
         return arena.allocate(Math.max(1, bytes), 4096);
     }
 
     /** Runs the lane until something has happened. */
-    void runUntil(BooleanSupplier happened) {
+    public void runUntil(BooleanSupplier happened) {
         for (int turns = 0; !happened.getAsBoolean(); turns++) {
             if (turns == MOST_TURNS) {
                 throw new SimulationFailure("the lane works and works and does not come to an end");
@@ -123,7 +127,7 @@ final class SimHost implements AutoCloseable {
     }
 
     /** Lets time go by. */
-    void runFor(long nanos) {
+    public void runFor(long nanos) {
         boolean[] over = new boolean[1];
         backend.after(nanos, () -> over[0] = true);
         runUntil(() -> over[0]);

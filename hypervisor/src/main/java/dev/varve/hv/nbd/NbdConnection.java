@@ -20,6 +20,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * One client: first the negotiation, then requests and answers.
@@ -34,7 +35,7 @@ import java.util.concurrent.TimeUnit;
  *
  * <p><b>Threads:</b> the lane's only: the accepting one's while negotiating, then the disk's.
  */
-final class NbdConnection {
+public final class NbdConnection {
     private static final int INPUT_BYTES = 64 << 10;
     private static final int LARGE_WRITE_BYTES = 32 << 10;
     private static final int MOST_IN_FLIGHT = 64;
@@ -51,8 +52,9 @@ final class NbdConnection {
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
-    private final int fd;
-    private final NbdServer server;
+    private final NbdSocket socket;
+    private final NbdHandshake.Exports exports;
+    private final Consumer<NbdConnection> negotiated;
     private final Arena arena = Arena.ofAuto();
     private final MemorySegment input = arena.allocate(INPUT_BYTES, 4096);
     private final MemorySegment message =
@@ -92,21 +94,29 @@ final class NbdConnection {
     private boolean broken;
     private boolean closed;
 
-    NbdConnection(int fd, NbdServer server) {
-        this.fd = fd;
-        this.server = server;
+    /**
+     * @param exports what the client can ask for
+     * @param negotiated told when the client has chosen or left; perhaps more than once
+     */
+    public NbdConnection(
+            NbdSocket socket,
+            NbdHandshake.Exports exports,
+            Consumer<NbdConnection> negotiated) {
+        this.socket = socket;
+        this.exports = exports;
+        this.negotiated = negotiated;
         receiveOp.kind = IoOp.Kind.RECEIVE;
-        receiveOp.socket = fd;
+        receiveOp.socket = socket.number();
         receiveOp.completion = (op, result) -> received(result);
         writableOp.kind = IoOp.Kind.POLL_WRITABLE;
-        writableOp.socket = fd;
+        writableOp.socket = socket.number();
         writableOp.completion = (op, result) -> becameWritable(result);
     }
 
     /** Begins to negotiate on the accepting lane. */
-    void start(Lane acceptingLane) {
+    public void start(Lane acceptingLane) {
         lane = acceptingLane;
-        handshake = new NbdHandshake(server);
+        handshake = new NbdHandshake(exports);
         queueBytes(handshake.takeOutput());
         lane.schedule(negotiationEnd, NEGOTIATION_NANOS);
         send();
@@ -208,7 +218,7 @@ final class NbdConnection {
 
     private void move() {
         negotiationEnd.cancel();
-        server.negotiated(this);
+        negotiated.accept(this);
         Lane next = export.vdi().lane();
         if (next == lane) {
             arrive();
@@ -526,7 +536,7 @@ final class NbdConnection {
     private void send() {
         while (answersFirst != null && !broken && !writableOp.isInFlight()) {
             long offered = fillVectors();
-            long sent = Libc.sendmsg(fd, message.address(), Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
+            long sent = socket.send(message.address());
             if (sent < 0 && sent != -Libc.EAGAIN) {
                 terminate();
                 return;
@@ -625,7 +635,7 @@ final class NbdConnection {
             return;
         }
         broken = true;
-        Libc.shutdown(fd);
+        socket.shutdown();
         if (incoming != null && !receiveOp.isInFlight()) {
             NbdRequest unfinished = incoming;
             incoming = null;
@@ -664,18 +674,18 @@ final class NbdConnection {
             return;
         }
         if (receiveOp.isInFlight()) {
-            Libc.shutdown(fd); // ends the receive, which comes back here
+            socket.shutdown(); // ends the receive, which comes back here
             broken = true;
             return;
         }
         closed = true;
         negotiationEnd.cancel();
         stallCheck.cancel();
-        server.negotiated(this);
+        negotiated.accept(this);
         if (export != null) {
             export.remove(this);
         }
-        Libc.close(fd);
+        socket.close();
     }
 
     /**

@@ -12,13 +12,16 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <p><b>Threads:</b> any.
  */
-final class NbdExport {
+public final class NbdExport {
     private final String name;
     private final ActiveVdi vdi;
     private final Set<NbdConnection> connections = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
-    NbdExport(String name, ActiveVdi vdi) {
+    /**
+     * @param name under which clients ask for the disk
+     */
+    public NbdExport(String name, ActiveVdi vdi) {
         this.name = name;
         this.vdi = vdi;
     }

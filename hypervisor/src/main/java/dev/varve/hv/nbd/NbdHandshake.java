@@ -18,9 +18,9 @@ import java.util.Optional;
  *
  * <p><b>Threads:</b> one at a time.
  */
-final class NbdHandshake {
+public final class NbdHandshake {
     /** Finds exports. */
-    interface Exports {
+    public interface Exports {
         /** The export of this name; the empty name is the only export there is. */
         Optional<NbdExport> find(String name);
 
@@ -29,7 +29,7 @@ final class NbdHandshake {
     }
 
     /** How far the negotiation is. */
-    enum State {
+    public enum State {
         /** It goes on. */
         OPEN,
         /** An export was chosen. */
@@ -59,19 +59,21 @@ final class NbdHandshake {
     private int options;
     private NbdExport chosen;
 
-    NbdHandshake(Exports exports) {
+    /** Begins with the greeting, which is output to take. */
+    public NbdHandshake(Exports exports) {
         this.exports = exports;
         putLong(Nbd.MAGIC);
         putLong(Nbd.OPTION_MAGIC);
         putShort(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES);
     }
 
-    State state() {
+    /** How far it is. */
+    public State state() {
         return state;
     }
 
     /** The chosen export, when the state is DONE. */
-    NbdExport export() {
+    public NbdExport export() {
         return chosen;
     }
 
@@ -86,7 +88,7 @@ final class NbdHandshake {
     }
 
     /** Takes what is to be sent. */
-    byte[] takeOutput() {
+    public byte[] takeOutput() {
         byte[] bytes = out.toByteArray();
         out.reset();
         return bytes;
@@ -96,7 +98,7 @@ final class NbdHandshake {
      * Takes as many whole messages from the input as there are, up to the choice of an export. What
      * is left is the beginning of the next message.
      */
-    void accept(ByteBuffer in) {
+    public void accept(ByteBuffer in) {
         while (state == State.OPEN && step(in)) {
             if (out.size() > LONGEST_ANSWER) {
                 state = State.CLOSED;

@@ -79,17 +79,13 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
             if (connectionCount() >= MOST_CONNECTIONS) {
                 Libc.close(client);
             } else {
-                NbdConnection connection = new NbdConnection(client, this);
+                NbdConnection connection = new NbdConnection(
+                                NbdSocket.of(client), this, negotiating::remove);
                 negotiating.add(connection);
                 connection.start(lane);
             }
         }
         lane.io().submit(acceptOp);
-    }
-
-    /** A connection is no longer negotiating. */
-    void negotiated(NbdConnection connection) {
-        negotiating.remove(connection);
     }
 
     /** How many connections there are, negotiating ones included. */

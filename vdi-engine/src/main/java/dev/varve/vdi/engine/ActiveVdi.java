@@ -43,7 +43,13 @@ public final class ActiveVdi {
     private final boolean writable;
     private final Runnable onClose;
 
-    ActiveVdi(
+    /**
+     * Puts a disk on a lane that the caller runs; everybody else asks the {@link VdiEngine}.
+     *
+     * @param filters filters in front of the disk, the nearest first
+     * @param onClose told when the disk is closed
+     */
+    public ActiveVdi(
             UUID uuid,
             OpenVolume volume,
             ImageLayer layer,

@@ -88,12 +88,18 @@ public final class IoOp {
         return inFlight;
     }
 
-    void begin() {
+    /** For the backend: it has the operation now. */
+    public void begin() {
         Invariant.check(!inFlight, "an operation in flight is submitted again");
         inFlight = true;
     }
 
-    void complete(int outcome) {
+    /**
+     * For the backend: the operation is over.
+     *
+     * @param outcome bytes transferred, or {@code -errno}
+     */
+    public void complete(int outcome) {
         inFlight = false;
         completion.completed(this, outcome);
     }
