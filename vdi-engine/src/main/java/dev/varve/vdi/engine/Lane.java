@@ -39,6 +39,8 @@ import java.util.function.BooleanSupplier;
  * everything else from the lane's.
  */
 public final class Lane implements IoContext {
+    private static final int MOST_PASSES = 8;
+
     private final String name;
     private final IoBackend io;
     private final Clock clock;
@@ -224,9 +226,10 @@ public final class Lane implements IoContext {
         return run;
     }
 
+    /** Tasks may add tasks; beyond a few rounds those wait for a turn, in which others come first. */
     private int runEndOfTurn() {
         int run = 0;
-        while (!endOfTurn.isEmpty()) {
+        for (int pass = 0; pass < MOST_PASSES && !endOfTurn.isEmpty(); pass++) {
             List<Runnable> tasks = endOfTurn;
             endOfTurn = spareEndOfTurn;
             spareEndOfTurn = tasks;

@@ -39,12 +39,17 @@ public final class RequestPool {
         return request;
     }
 
+    /** Takes a request back that was not used. It wakes nobody, who would only do the same again. */
+    public void putBack(BlockRequest request) {
+        Invariant.check(freeCount < free.length, "a request is released once");
+        free[freeCount++] = request;
+    }
+
     /** Takes a request back; those who wait try again at the end of the turn. */
     public void release(BlockRequest request) {
-        Invariant.check(freeCount < free.length, "a request is released once");
         request.buffer = null;
         request.owner = null;
-        free[freeCount++] = request;
+        putBack(request);
         if (!waiting.isEmpty() && !wakeScheduled) {
             wakeScheduled = true;
             lane.atEndOfTurn(wakeAll);
