@@ -6,12 +6,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Supplier;
 
 /**
  * Claims as files in the directory of the repository, one for each host that uses a disk.
@@ -44,6 +46,10 @@ import java.util.UUID;
  * writing ours, makes that window smaller and does not close it. And a claim is advice: it stops
  * daemons, not a person with {@code dd}.
  *
+ * <p>{@code .varve/claims/reserve} keeps some room back. It goes when a claim finds no room
+ * otherwise, so that disks of a full repository can be attached and removed, and comes back when a
+ * claim is given up.
+ *
  * <p>A host has one claim on a disk. A host that claims a disk again replaces its claim, and only
  * the last one can be released.
  *
@@ -52,6 +58,7 @@ import java.util.UUID;
 public final class FileClaims implements Claims {
     private static final String FORMAT = "varve-claim";
     private static final String EPOCH_FORMAT = "varve-epoch";
+    private static final int RESERVE_BYTES = 64 * 1024;
 
     private final FileOps ops;
     private final Path directory;
@@ -79,8 +86,7 @@ public final class FileClaims implements Claims {
     public Claim acquire(UUID vdi, Mode mode) {
         try (FileOps.Lock _ = ops.lock(directory.resolve("lock"))) {
             refuseConflict(vdi, mode, true);
-            Claim claim = new Claim(vdi, host, mode, nextEpoch());
-            ops.replace(file(vdi, host), encode(claim));
+            Claim claim = inReserve(() -> write(vdi, mode));
             try {
                 refuseConflict(vdi, mode, false);
             } catch (RuntimeException e) {
@@ -88,6 +94,44 @@ public final class FileClaims implements Claims {
                 throw e;
             }
             return claim;
+        }
+    }
+
+    private Claim write(UUID vdi, Mode mode) {
+        Claim claim = new Claim(vdi, host, mode, nextEpoch());
+        ops.replace(file(vdi, host), encode(claim));
+        return claim;
+    }
+
+    /** Does something that needs room, with the room that was kept back if there is no other. */
+    private <T> T inReserve(Supplier<T> work) {
+        try {
+            T result = work.get();
+            keepReserve();
+            return result;
+        } catch (StorageException e) {
+            if (e.code() != ErrorCode.SR_NO_SPACE || ops.stat(reserve()).isEmpty()) {
+                throw e;
+            }
+            ops.delete(reserve());
+            ops.syncDirectory(directory);
+            return work.get();
+        }
+    }
+
+    private Path reserve() {
+        return directory.resolve("reserve");
+    }
+
+    /** Keeps room back if there is some; a repository without any is used all the same. */
+    private void keepReserve() {
+        if (ops.stat(reserve()).isEmpty()) {
+            try {
+                ops.replace(reserve(), new byte[RESERVE_BYTES]);
+            } catch (StorageException e) {
+                // Then there is none; the claim that was asked for is not worse for it.
+                return;
+            }
         }
     }
 
@@ -156,6 +200,7 @@ public final class FileClaims implements Claims {
                             .orElse(false);
             if (present) {
                 remove(claim);
+                keepReserve();
             }
         }
     }

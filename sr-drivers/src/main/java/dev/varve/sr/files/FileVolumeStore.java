@@ -62,7 +62,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  * </ol>
  *
  * <p>A commit that takes only one step needs no journal: the step itself is the point at which it
- * happens. A step that fails after the journal is durable (the directory vanished, say) fails the
+ * happens. Nor does one that only removes a volume: it happens when the file goes, and what is left
+ * of the volume means nothing then. So a volume can be removed when there is no room for a journal. A step that fails after the journal is durable (the directory vanished, say) fails the
  * call, but the commit has happened; the next commit or {@link #recover()} finishes it first.
  *
  * <p><b>Threads:</b> any. Commits of one store, and of all stores on the same directory, exclude
@@ -306,6 +307,10 @@ public final class FileVolumeStore implements VolumeStore {
         if (journal.steps() == 0) {
             return;
         }
+        if (journal.moves().isEmpty() && plan.after().size() == 1) {
+            removeInOrder(journal.deletes());
+            return;
+        }
         Path journalFile = names.journal(sequence);
         boolean journaled = journal.steps() > 1;
         if (journaled) {
@@ -319,6 +324,14 @@ public final class FileVolumeStore implements VolumeStore {
         finish(journal);
         if (journaled) {
             forget(journalFile);
+        }
+    }
+
+    /** The file of one volume, then its sidecar: never a volume without what belongs to it. */
+    private void removeInOrder(List<Path> files) {
+        for (Path file : files) {
+            ops.delete(file);
+            ops.syncDirectory(file.getParent());
         }
     }
 

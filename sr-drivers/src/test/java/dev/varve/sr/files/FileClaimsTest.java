@@ -75,6 +75,21 @@ class FileClaimsTest {
     }
 
     @Test
+    void aFullRepositoryHasRoomForAClaim() {
+        FullFileOps disk = new FullFileOps();
+        Claims claims = new FileClaims(root, US, disk, self);
+        claims.release(claims.acquire(DISK, Mode.WRITE));
+        disk.fill();
+        Claims.Claim claim = claims.acquire(DISK, Mode.WRITE);
+        assertEquals(List.of(claim), claims.holders(DISK));
+        disk.fill();
+        UUID other = new UUID(0, 4);
+        assertFails(ErrorCode.SR_NO_SPACE, () -> claims.acquire(other, Mode.WRITE));
+        claims.release(claim);
+        assertEquals(List.of(), claims.holders(DISK));
+    }
+
+    @Test
     void claimOfAnotherBootStays() {
         Holder elsewhere =
                 new Holder("another boot", self.pidNamespace(), self.pid(), self.startTicks() - 1);

@@ -112,6 +112,21 @@ class FileVolumeStoreTest implements VolumeStoreContract {
     }
 
     @Test
+    void aVolumeCanBeRemovedWhenThereIsNoRoom() throws IOException {
+        VolumeId id = vhd();
+        create(id, Map.of("a", "b"));
+        FullFileOps disk = new FullFileOps();
+        disk.fill();
+        try (FileVolumeStore full =
+                new FileVolumeStore(
+                        root, disk, new OpenFiles(FileStoreSettings.DEFAULT, Runnable::run))) {
+            full.commit(List.of(new VolumeChange.Delete(id)));
+        }
+        assertEquals(List.of(), store.list());
+        assertEquals(Set.of(), namesIn(home().resolve("volumes")));
+    }
+
+    @Test
     void foreignFilesAreLeftAlone() throws IOException {
         UUID uuid = UUID.randomUUID();
         String upper = uuid.toString().toUpperCase(java.util.Locale.ROOT);
