@@ -12,12 +12,14 @@ import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.vhd.VhdFormat;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The lanes of this daemon, and the NBD server in front of them. */
 public final class LaneStorageEngine implements StorageEngine {
@@ -56,7 +58,10 @@ public final class LaneStorageEngine implements StorageEngine {
 
     @Override
     public DiskService disks(AttachedSr sr) {
-        return new Disks(sr.volumes(), engine, formats);
+        return new ClaimedDisks(
+                new Disks(sr.volumes(), engine, formats),
+                sr.claims(),
+                vdi -> engine.find(vdi).isPresent());
     }
 
     @Override

@@ -1,0 +1,98 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.storage;
+
+import dev.varve.sr.spi.Claims;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.disk.VdiSpec;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+
+/**
+ * The disks of a repository that other hosts may use as well: what changes an image is done under a
+ * claim for writing, and so never to a disk that somebody has attached elsewhere.
+ *
+ * <p><b>Invariants:</b> the claim of a disk that is active here is left alone, because it is the
+ * claim of its user: taking it again would replace it and giving it up would lose it.
+ *
+ * <p><b>Threads:</b> as the disks; calls on one disk are made one after the other by the caller.
+ */
+final class ClaimedDisks implements DiskService {
+    private final DiskService disks;
+    private final Claims claims;
+    private final Predicate<UUID> active;
+
+    /**
+     * @param active whether a disk is active on this host
+     */
+    ClaimedDisks(DiskService disks, Claims claims, Predicate<UUID> active) {
+        this.disks = disks;
+        this.claims = claims;
+        this.active = active;
+    }
+
+    @Override
+    public List<VdiInfo> scan(Operation operation) {
+        return disks.scan(operation);
+    }
+
+    @Override
+    public Optional<VdiInfo> find(UUID vdi) {
+        return disks.find(vdi);
+    }
+
+    @Override
+    public VdiInfo create(VdiSpec spec, Operation operation) {
+        return disks.create(spec, operation);
+    }
+
+    @Override
+    public VdiInfo resize(UUID vdi, long virtualSizeBytes, Operation operation) {
+        return claimed(vdi, () -> disks.resize(vdi, virtualSizeBytes, operation));
+    }
+
+    @Override
+    public void destroy(UUID vdi, Operation operation) {
+        claimed(
+                vdi,
+                () -> {
+                    disks.destroy(vdi, operation);
+                    return null;
+                });
+    }
+
+    @Override
+    public VdiInfo rename(UUID vdi, String label, String description) {
+        return disks.rename(vdi, label, description);
+    }
+
+    private <T> T claimed(UUID vdi, Supplier<T> work) {
+        if (active.test(vdi)) {
+            return work.get();
+        }
+        Claims.Claim claim = claims.acquire(vdi, Claims.Mode.WRITE);
+        T result;
+        try {
+            result = work.get();
+        } catch (RuntimeException | Error e) {
+            releaseAfter(claim, e);
+            throw e;
+        }
+        claims.release(claim);
+        return result;
+    }
+
+    private void releaseAfter(Claims.Claim claim, Throwable failure) {
+        try {
+            claims.release(claim);
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
+        }
+    }
+}
