@@ -15,6 +15,7 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -43,7 +44,7 @@ public final class Values {
      */
     public Object coerce(ApiType type, Object value, String name) {
         return switch (type) {
-            case ApiType.Text _ when value instanceof String -> value;
+            case ApiType.Text _ when value instanceof String text -> text(text, name);
             case ApiType.Int _ -> integer(value, name);
             case ApiType.Real _ -> real(value, name);
             case ApiType.Bool _ when value instanceof Boolean -> value;
@@ -76,6 +77,27 @@ public final class Values {
                     record(schema.require(rec.className()), entries);
             default -> throw ErrorCode.FIELD_TYPE_ERROR.with(name);
         };
+    }
+
+    /**
+     * A text that both protocols can carry: XML knows no control characters but tab and the ends of
+     * lines, and neither knows half a surrogate pair.
+     */
+    private static String text(String value, String name) {
+        for (int i = 0; i < value.length(); ) {
+            int c = value.codePointAt(i);
+            boolean line = c == '\t' || c == '\n' || c == '\r';
+            boolean half = c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE;
+            if ((c < ' ' && !line) || half || c == 0xfffe || c == 0xffff) {
+                throw ErrorCode.INVALID_VALUE.with(
+                        name,
+                        value.substring(0, i)
+                                + String.format(Locale.ROOT, "\\u%04x", c)
+                                + " is a character that texts cannot hold");
+            }
+            i += Character.charCount(c);
+        }
+        return value;
     }
 
     private Object record(ApiClass type, Map<?, ?> entries) {
