@@ -137,6 +137,7 @@ public final class SrManager {
                                         .with("name_description", known.description())
                                         .with("sm_config", known.smConfig())
                                         .with("medium_outdated", false)
+                                        .with("introduced", false)
                                         .withKey("other_config", LastError.KEY, ""));
                         return null;
                     });
@@ -160,12 +161,24 @@ public final class SrManager {
      * Names and configuration on the medium are right, unless they were changed while it was away.
      */
     private static SrIdentity agree(ApiObject sr, AttachedSr medium) {
+        SrIdentity there = medium.identity();
         if (!sr.flag("medium_outdated")) {
-            return medium.identity();
+            return there;
         }
-        SrIdentity own = identity(sr);
+        boolean introduced = sr.flag("introduced");
+        SrIdentity own =
+                new SrIdentity(
+                        there.uuid(),
+                        chosen(introduced, sr.text("name_label"), there.label()),
+                        chosen(introduced, sr.text("name_description"), there.description()),
+                        there.smConfig());
         medium.update(own);
         return own;
+    }
+
+    /** Who introduces a repository and leaves a text empty wants the one that is there. */
+    private static String chosen(boolean introduced, String own, String there) {
+        return introduced && own.isEmpty() ? there : own;
     }
 
     private static void closeAfter(AttachedSr medium, RuntimeException failure) {
@@ -199,6 +212,7 @@ public final class SrManager {
                         row.with("currently_attached", false)
                                 .with("wanted", false)
                                 .withKey("other_config", LastError.KEY, ""));
+        LastError.clear(database, sr);
         if (repository != null) {
             repository.session().sr().close();
         }
@@ -206,7 +220,15 @@ public final class SrManager {
 
     /** Looks at the disks of a repository anew. */
     public void scan(ApiObject sr, Operation operation) {
-        scanner.scan(sr, repository(sr.ref()), operation);
+        AttachedRepository repository = repository(sr.ref());
+        try {
+            scanner.scan(sr, repository, operation);
+        } catch (StorageException e) {
+            if (e.code() != ErrorCode.TASK_CANCELLED) {
+                LastError.set(database, sr.ref(), e);
+            }
+            throw e;
+        }
         LastError.clear(database, sr.ref());
     }
 

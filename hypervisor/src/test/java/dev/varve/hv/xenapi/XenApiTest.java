@@ -13,6 +13,7 @@ import dev.varve.hv.xenapi.schema.ApiClass;
 import dev.varve.hv.xenapi.schema.ApiField;
 import dev.varve.hv.xenapi.schema.ApiSchema;
 import dev.varve.sr.spi.SrCapability;
+import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.disk.VdiState;
@@ -261,6 +262,56 @@ final class XenApiTest {
         daemon.call("PBD.plug", pbd);
         assertEquals("disk", daemon.record("VDI", daemon.only("VDI")).get("name_label"));
         assertEquals("again", storage.medium("a").identity.label());
+    }
+
+    @Test
+    void takesTheTextsOfTheMediumWhereAnIntroductionLeavesThemOut() {
+        String sr = createSr();
+        daemon.call("SR.set_name_description", sr, "what it is for");
+        String uuid = (String) daemon.record("SR", sr).get("uuid");
+        daemon.call("PBD.unplug", daemon.only("PBD"));
+        daemon.call("SR.forget", sr);
+        var there = storage.medium("a").identity;
+        storage.medium("a").identity =
+                new SrIdentity(
+                        there.uuid(), there.label(), there.description(), Map.of("kept", "yes"));
+        daemon.call("SR.introduce", uuid, "again", "", "fake", "", false);
+        Map<String, Object> record =
+                Map.of(
+                        "host", daemon.only("host"),
+                        "SR", sr,
+                        "device_config", Map.of("location", "a"));
+        daemon.call("PBD.plug", daemon.call("PBD.create", record));
+        assertEquals("again", daemon.record("SR", sr).get("name_label"));
+        assertEquals("what it is for", daemon.record("SR", sr).get("name_description"));
+        assertEquals("what it is for", storage.medium("a").identity.description());
+        assertEquals(Map.of("kept", "yes"), storage.medium("a").identity.smConfig());
+        daemon.call("PBD.unplug", daemon.only("PBD"));
+        daemon.call("SR.set_name_description", sr, "");
+        daemon.call("PBD.plug", daemon.only("PBD"));
+        assertEquals("", storage.medium("a").identity.description());
+    }
+
+    @Test
+    void refusesTextsThatXmlCannotCarry() {
+        String sr = createSr();
+        for (String bad : List.of("\u0007", "\u001b[31m", "\u0000", "\ud800", "\uffff")) {
+            fails(ErrorCode.INVALID_VALUE, () -> daemon.call("SR.set_name_label", sr, "a" + bad));
+        }
+        String good = "tab\tline\n\ud83d\ude00";
+        daemon.call("SR.set_name_label", sr, good);
+        assertEquals(good, daemon.record("SR", sr).get("name_label"));
+    }
+
+    @Test
+    void saysWhyAScanFailedUntilOnePasses() {
+        String sr = createSr();
+        storage.medium("a").scanBroken = true;
+        fails(ErrorCode.SR_SCAN_FAILED, () -> daemon.call("SR.scan", sr));
+        assertTrue(
+                daemon.record("SR", sr).get("other_config").toString().contains("cannot be read"));
+        daemon.call("PBD.unplug", daemon.only("PBD"));
+        assertEquals(Map.of(), daemon.record("SR", sr).get("other_config"));
     }
 
     @Test

@@ -128,7 +128,11 @@ final class SrResource {
                         });
         ApiObject row = row(call, uuid);
         // The user named it now, so its medium follows when it is attached.
-        stack.database().update("SR", row.ref(), sr -> sr.with("medium_outdated", true));
+        stack.database()
+                .update(
+                        "SR",
+                        row.ref(),
+                        sr -> sr.with("medium_outdated", true).with("introduced", true));
         return row.ref();
     }
 

@@ -135,7 +135,8 @@ final class StorageClasses {
                         ro("local_cache_enabled", BOOL, "whether it holds local caches"),
                         rw("tags", TEXTS, "words of the user to find it by"),
                         ro("clustered", BOOL, "whether it uses a cluster file system"),
-                        internal("medium_outdated", BOOL, "its name is newer than on the medium"))
+                        internal("medium_outdated", BOOL, "its name is newer than on the medium"),
+                        internal("introduced", BOOL, "it was introduced and not attached since"))
                 .derived("host", "name-description")
                 .listed("uuid", "name-label", "name-description", "host", "type", "content-type")
                 .methods(
