@@ -123,7 +123,8 @@ final class ClassCommands {
         if (!params.isEmpty()) {
             wanted.clear();
             for (String name : params.split(",", -1)) {
-                wanted.add(field(name.strip()).name());
+                // Scripts ask for fields of other classes and of other versions; they get the rest.
+                wanted.add(name.strip());
             }
         }
         return fields.stream().filter(field -> wanted.contains(field.name())).toList();

@@ -48,8 +48,13 @@ record CliField(String name, Optional<ApiField> field, CliView view, boolean wri
 
     /** Its name with the mark that tells what can be done with it. */
     String marked() {
-        char kind = isMap() ? 'M' : isSet() ? 'S' : ' ';
+        char kind = isOperations() || isSet() ? 'S' : isMap() ? 'M' : ' ';
         return name + " (" + kind + (writable ? "RW)" : "RO)");
+    }
+
+    /** The operations on an object by task, shown as the set of them. */
+    private boolean isOperations() {
+        return field.isPresent() && field.get().name().equals("current_operations");
     }
 
     boolean isMap() {
@@ -78,7 +83,9 @@ record CliField(String name, Optional<ApiField> field, CliView view, boolean wri
             case Map<?, ?> _ -> {
                 List<String> pairs = new ArrayList<>();
                 entries(database, records, object)
-                        .forEach((key, item) -> pairs.add(key + ": " + item));
+                        .forEach(
+                                (key, item) ->
+                                        pairs.add(isOperations() ? item : key + ": " + item));
                 yield String.join("; ", pairs);
             }
             default -> one(database, value);

@@ -43,7 +43,11 @@ final class TextOutput implements CliOutput {
             }
             joined(firsts);
         } else {
-            records.forEach(record -> out.accept(lines(record) + "\n\n"));
+            for (SequencedMap<String, String> record : records) {
+                if (!record.isEmpty()) {
+                    out.accept(lines(record) + "\n\n");
+                }
+            }
         }
     }
 

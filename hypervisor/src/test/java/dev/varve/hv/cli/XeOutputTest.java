@@ -84,6 +84,24 @@ final class XeOutputTest {
     }
 
     @Test
+    void leavesFieldsAsideThatItDoesNotKnow() throws IOException {
+        assertEquals(
+                "uuid ( RO)          : " + sr + "\n    name-label ( RW): one\n\n\n",
+                daemon.xe("sr-list", "params=local-cache-sr,uuid,name-label").out());
+        assertEquals(
+                new TestDaemon.Result(0, "", ""), daemon.xe("sr-list", "params=local-cache-sr"));
+        assertEquals(
+                new TestDaemon.Result(0, "", ""),
+                daemon.xe("sr-list", "params=local-cache-sr", "--minimal"));
+    }
+
+    @Test
+    void showsOperationsAsASet() throws IOException {
+        String list = daemon.xe("sr-param-list", "uuid=" + sr).out();
+        assertTrue(list.contains(" current-operations (SRO): \n"), list);
+    }
+
+    @Test
     void joinsTheFirstFieldsForScripts() throws IOException {
         createVdi("a,b\\c", "1MiB");
         assertEquals("a\\,b\\\\c", daemon.xe("vdi-list", "params=name-label", "--minimal").ok());
