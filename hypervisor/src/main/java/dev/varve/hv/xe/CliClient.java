@@ -62,6 +62,9 @@ final class CliClient {
     /** Sends the words and shows what comes back, until the daemon says with which code to end. */
     int run(List<String> typed) throws IOException {
         words = typed;
+        for (String word : typed) {
+            refuseUnsendable(word);
+        }
         try (SocketChannel channel = connect()) {
             InputStream in = Channels.newInputStream(channel);
             OutputStream to = Channels.newOutputStream(channel);
@@ -71,6 +74,18 @@ final class CliClient {
             return converse(in, to);
         } catch (EOFException e) {
             throw new IOException("the daemon closed the connection before the command ended", e);
+        }
+    }
+
+    /** The protocol has one word on each line: a line break would start another parameter. */
+    private static void refuseUnsendable(String word) throws IOException {
+        int equals = word.indexOf('=');
+        String name = equals > 0 ? word.substring(0, equals) : "a word";
+        if (word.indexOf('\n') >= 0 || word.indexOf('\r') >= 0) {
+            throw new IOException(name + " holds a line break; xe cannot send one");
+        }
+        if (word.indexOf('\ufffd') >= 0) {
+            throw new IOException(name + " is not valid UTF-8");
         }
     }
 

@@ -167,6 +167,21 @@ final class CliClientTest {
     }
 
     @Test
+    void refusesWordsThatTheProtocolCannotCarry() throws IOException {
+        try (TestDaemon _ = new TestDaemon(home, new FakeStorage())) {
+            IOException broken =
+                    assertThrows(
+                            IOException.class,
+                            () -> run("host-list", "name-label=x\nparams=uuid", "--minimal"));
+            assertEquals("name-label holds a line break; xe cannot send one", broken.getMessage());
+            assertThrows(IOException.class, () -> run("host-list", "name-label=x\r"));
+            IOException garbled =
+                    assertThrows(IOException.class, () -> run("host-list", "name-label=\ufffd"));
+            assertEquals("name-label is not valid UTF-8", garbled.getMessage());
+        }
+    }
+
+    @Test
     void saysThatTheConnectionBroke() throws Exception {
         CompletableFuture<Void> daemon = serve((in, to) -> CliWire.expectGreeting(in));
         IOException broken = assertThrows(IOException.class, () -> run("x"));
