@@ -7,6 +7,7 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyP
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,17 +16,19 @@ import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.lang.ArchRule;
+
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
 
 /**
  * Holds the arrows between modules and packages that {@code docs/ARCHITECTURE.md} draws. The module
- * system holds most of those between modules at compile time; here they also hold for the class path,
- * on which the daemon runs.
+ * system holds most of those between modules at compile time; here they also hold for the class
+ * path, on which the daemon runs.
  */
 class ArchitectureTest {
     /** What only {@code dev.varve.vdi.time} may call, so that a simulation can stand in for it. */
@@ -71,7 +74,8 @@ class ArchitectureTest {
         for (String package_ :
                 List.of("vdi.block", "vdi.vhd", "vdi.engine", "sr.spi", "hv.nbd", "hv.xe")) {
             assertTrue(
-                    varve.stream().anyMatch(c -> c.getPackageName().equals("dev.varve." + package_)),
+                    varve.stream()
+                            .anyMatch(c -> c.getPackageName().equals("dev.varve." + package_)),
                     package_);
         }
     }

@@ -5,8 +5,10 @@ package dev.varve.docs;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.varve.vdi.ErrorCode;
-import java.nio.file.Path;
+
 import org.junit.jupiter.api.Test;
+
+import java.nio.file.Path;
 
 /** The table in {@code docs/errors.md} is made from {@link ErrorCode}: {@code varve format}. */
 class ErrorsDocTest {
@@ -29,7 +31,8 @@ class ErrorsDocTest {
 
     private static String table() {
         StringBuilder table =
-                new StringBuilder("\n| code | name here | parameters | meaning |\n|---|---|---|---|\n");
+                new StringBuilder(
+                        "\n| code | name here | parameters | meaning |\n|---|---|---|---|\n");
         for (ErrorCode code : ErrorCode.values()) {
             String name = code.isBackendFailure() ? "`" + code.name() + "`" : "";
             table.append("| `").append(code.wireName()).append("` | ").append(name).append(" | ");

@@ -9,15 +9,15 @@ import com.google.googlejavaformat.java.Formatter;
 import com.google.googlejavaformat.java.FormatterException;
 import com.google.googlejavaformat.java.JavaFormatterOptions;
 import com.google.googlejavaformat.java.StringWrapper;
+
+import org.junit.jupiter.api.Test;
+
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 
 /** Every source file is as google-java-format leaves it, in AOSP style: {@code varve format}. */
 class FormatTest {
-    private static final int COLUMNS = 100;
-
     private final Formatter formatter =
             new Formatter(
                     JavaFormatterOptions.builder().style(JavaFormatterOptions.Style.AOSP).build());
@@ -47,6 +47,6 @@ class FormatTest {
     }
 
     private String format(String text) throws FormatterException {
-        return StringWrapper.wrap(COLUMNS, formatter.formatSourceAndFixImports(text), formatter);
+        return StringWrapper.wrap(formatter.formatSourceAndFixImports(text), formatter);
     }
 }

@@ -5,8 +5,9 @@ package dev.varve.docs;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.List;
 import org.junit.jupiter.api.Test;
+
+import java.util.List;
 
 /** Every source file says in its first lines under which licence it is. */
 class HeaderTest {

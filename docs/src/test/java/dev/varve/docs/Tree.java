@@ -46,8 +46,7 @@ final class Tree {
     static List<Path> pages() {
         try (Stream<Path> top = Files.list(root())) {
             List<Path> here = top.filter(file -> file.toString().endsWith(".md")).toList();
-            return Stream.concat(
-                            here.stream(), files(root().resolve("docs"), ".md").stream())
+            return Stream.concat(here.stream(), files(root().resolve("docs"), ".md").stream())
                     .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);

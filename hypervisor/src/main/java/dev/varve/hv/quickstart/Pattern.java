@@ -4,6 +4,7 @@ package dev.varve.hv.quickstart;
 
 import dev.varve.hv.nbd.NbdClient;
 import dev.varve.vdi.time.Clock;
+
 import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
@@ -21,8 +22,8 @@ import java.util.Locale;
  * zeros  ADDRESS FROM TO            reads samples between the offsets, which must be zero
  * </pre>
  *
- * The last argument {@code --bar} draws progress on the error output. Ends with 1 and the reason when
- * something is not as it must be.
+ * The last argument {@code --bar} draws progress on the error output. Ends with 1 and the reason
+ * when something is not as it must be.
  */
 public final class Pattern {
     private static final int PIECE_BYTES = 4 << 20;

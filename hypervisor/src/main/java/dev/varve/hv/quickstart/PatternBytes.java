@@ -6,8 +6,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The bytes of a pattern: each group of eight follows from the seed and its place alone, so that data
- * from another place, another run or of another length never looks right.
+ * The bytes of a pattern: each group of eight follows from the seed and its place alone, so that
+ * data from another place, another run or of another length never looks right.
  */
 record PatternBytes(long seed) {
     /** Fills the rest of the buffer, a multiple of eight bytes, as for this offset of the disk. */
@@ -29,7 +29,9 @@ record PatternBytes(long seed) {
         return -1;
     }
 
-    /** The finalizer of SplitMix64: every bit of the input moves about half the bits of the output. */
+    /**
+     * The finalizer of SplitMix64: every bit of the input moves about half the bits of the output.
+     */
     private long word(long offset) {
         long mixed = seed * 0x9E3779B97F4A7C15L + offset;
         mixed = (mixed ^ (mixed >>> 30)) * 0xBF58476D1CE4E5B9L;
