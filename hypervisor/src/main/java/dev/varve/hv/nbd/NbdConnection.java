@@ -198,6 +198,9 @@ public final class NbdConnection {
         inputStart += in.position();
         queueBytes(handshake.takeOutput());
         send();
+        if (broken) {
+            return;
+        }
         switch (handshake.state()) {
             case OPEN -> receive();
             case DONE -> enter(handshake.export());
@@ -229,6 +232,10 @@ public final class NbdConnection {
     }
 
     private void arrive() {
+        if (broken) {
+            finishIfIdle();
+            return;
+        }
         structured = handshake.isStructured();
         blockStatus = handshake.hasAllocationContext();
         handshake = null;
@@ -297,12 +304,11 @@ public final class NbdConnection {
         }
         MemorySegment buffer = null;
         if (dataBytes > 0) {
-            BufferPool buffers = lane.buffers();
-            boolean alone = vdi.requests().inUse() == 1 && inFlight == 0;
-            buffer = alone ? buffers.acquireNow(dataBytes) : buffers.acquire(dataBytes);
+            buffer = vdi.requests().acquireMemory(dataBytes);
             if (buffer == null) {
                 vdi.requests().putBack(block);
-                waitForRoom();
+                waitingForRoom = true;
+                lane.buffers().whenReleased(takeMore);
                 return null;
             }
         }
@@ -385,8 +391,12 @@ public final class NbdConnection {
         flags |= request.has(Nbd.CMD_FLAG_NO_HOLE) ? BlockRequest.NO_HOLE : 0;
         request.block.set(op, flags, op == BlockOp.FLUSH ? 0 : request.offset, length);
         request.block.data(buffer, BufferPool.HEADROOM_BYTES);
-        request.block.extents = op == BlockOp.EXTENTS ? request.extents() : null;
+        request.block.extents = op == BlockOp.EXTENTS ? extents(request) : null;
         return 0;
+    }
+
+    private static ExtentList extents(NbdRequest request) {
+        return request.extents(request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : NbdRequest.EXTENTS);
     }
 
     private static int allowedFlags(int command) {
@@ -460,7 +470,7 @@ public final class NbdConnection {
 
     private void answerExtents(NbdRequest request) {
         ExtentList extents = request.extents;
-        int count = request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : extents.count();
+        int count = extents.count();
         MemorySegment scratch = request.scratch;
         chunkHeader(scratch, 0, request, Nbd.REPLY_BLOCK_STATUS, 4 + 8 * count);
         long at = Nbd.CHUNK_HEADER_BYTES;
@@ -605,7 +615,7 @@ public final class NbdConnection {
             request.block = null;
         }
         if (request.buffer != null) {
-            lane.buffers().release(request.buffer);
+            vdi.requests().releaseMemory(request.buffer);
             request.buffer = null;
         }
         if (vdi != null) {
@@ -630,6 +640,9 @@ public final class NbdConnection {
 
     /** Ends the connection at once; what is in flight is finished and not answered. */
     void terminate() {
+        if (closed) {
+            return;
+        }
         if (broken) {
             finishIfIdle();
             return;

@@ -48,11 +48,12 @@ final class NbdRequest {
         return (flags & flag) != 0;
     }
 
-    ExtentList extents() {
+    /** The list for an answer of at most so many runs. */
+    ExtentList extents(int runs) {
         if (extents == null) {
             extents = new ExtentList(EXTENTS);
         }
-        extents.clear();
+        extents.clear(runs);
         return extents;
     }
 }

@@ -3,6 +3,7 @@
 package dev.varve.hv.nbd;
 
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.ffi.Libc;
@@ -18,6 +19,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.TimeUnit;
 import java.util.Set;
 
 /**
@@ -28,6 +30,7 @@ import java.util.Set;
 public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
     private static final int BACKLOG = 128;
     private static final int MOST_CONNECTIONS = 1000;
+    private static final long ACCEPT_AGAIN_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final Path socket;
     private final Lane lane;
@@ -35,6 +38,7 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
     private final Map<String, NbdExport> exports = new ConcurrentSkipListMap<>();
     private final Set<NbdConnection> negotiating = ConcurrentHashMap.newKeySet();
     private final IoOp acceptOp = new IoOp(this);
+    private final LaneTimer acceptLater = new LaneTimer(this::accept);
     private volatile boolean closed;
 
     /**
@@ -75,7 +79,8 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
         if (closed) {
             return;
         }
-        for (int client = Libc.accept(fd); client >= 0; client = Libc.accept(fd)) {
+        int client = Libc.accept(fd);
+        for (; client >= 0; client = Libc.accept(fd)) {
             if (connectionCount() >= MOST_CONNECTIONS) {
                 Libc.close(client);
             } else {
@@ -85,7 +90,12 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
                 connection.start(lane);
             }
         }
-        lane.io().submit(acceptOp);
+        if (client == -Libc.EAGAIN || client == -Libc.ECONNABORTED) {
+            lane.io().submit(acceptOp);
+        } else {
+            // Out of descriptors or memory: the socket stays readable, so asking at once would spin.
+            lane.schedule(acceptLater, ACCEPT_AGAIN_NANOS);
+        }
     }
 
     /** How many connections there are, negotiating ones included. */

@@ -109,6 +109,9 @@ public final class FileStoreVolume implements StoreVolume {
     public void shrink(long sizeBytes) {
         requireWritable();
         synchronized (source) {
+            if (closed.get()) {
+                throw ErrorCode.VDI_RESIZE.because(id() + " was closed before it could shrink");
+            }
             if (sizeBytes < 0 || sizeBytes > source.file().sizeBytes()) {
                 throw new IllegalArgumentException(
                         id() + " cannot shrink to " + sizeBytes + " bytes");

@@ -25,7 +25,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class DirectContext implements IoContext, AutoCloseable {
     private final IoBackend backend = new PoolBackend("test", 1);
-    private final BufferPool pool = new BufferPool(1 << 20);
+    private final BufferPool pool = new BufferPool(1 << 20, Runnable::run);
 
     /** Writes bytes of one value. */
     public void write(BlockDevice device, long offset, int length, int value) {

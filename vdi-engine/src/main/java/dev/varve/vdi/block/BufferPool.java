@@ -3,18 +3,23 @@
 package dev.varve.vdi.block;
 
 import dev.varve.vdi.Invariant;
-import java.lang.foreign.Arena;
+import dev.varve.vdi.ffi.Libc;
+
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.function.Consumer;
 
 /**
- * Page-aligned native memory in sizes of powers of two, bounded in sum.
+ * Page-aligned native memory in sizes of powers of two, bounded in sum. What is free in one size makes
+ * way for another when the bound is reached.
  *
  * <p>Each buffer has a page of room before its data, so that a protocol can put a header right in
  * front of the data and send both in one piece.
  *
  * <p><b>Threads:</b> the lane's only.
  */
-public final class BufferPool implements AutoCloseable {
+public final class BufferPool {
     /** How much room is before the data, in bytes. */
     public static final int HEADROOM_BYTES = 4096;
 
@@ -25,42 +30,37 @@ public final class BufferPool implements AutoCloseable {
     private static final int SMALLEST_SHIFT = 12;
     private static final int CLASSES = 14;
 
-    private final Arena arena = Arena.ofShared();
-    private final MemorySegment[][] free = new MemorySegment[CLASSES][];
+    private final MemorySegment[][] free = new MemorySegment[CLASSES][8];
     private final int[] freeCount = new int[CLASSES];
+    private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+    private final Runnable wakeAll = this::wakeAll;
+    private final Consumer<Runnable> later;
     private final long limitBytes;
     private long allocatedBytes;
-    private int everAllocated;
+    private boolean wakeScheduled;
 
     /**
-     * @param limitBytes how much memory it may hold in all; at least one buffer of each size is
-     *     always to be had, whatever the limit
+     * A pool of a lane.
+     *
+     * @param limitBytes how much memory it holds in all, but for {@link #acquireNow}
+     * @param later runs a task soon, but not now: those who wait for memory
      */
-    public BufferPool(long limitBytes) {
+    public BufferPool(long limitBytes, Consumer<Runnable> later) {
         this.limitBytes = limitBytes;
-        for (int i = 0; i < CLASSES; i++) {
-            free[i] = new MemorySegment[8];
-        }
+        this.later = later;
     }
 
     /**
      * A buffer whose data begins at {@link #HEADROOM_BYTES} and holds at least the given number of
-     * bytes, or null when the limit is reached and the caller has to wait for a release.
+     * bytes, or null when so much is lent that the caller has to wait: see {@link #whenReleased}.
      */
     public MemorySegment acquire(int dataBytes) {
         int index = sizeClass(dataBytes);
-        MemorySegment buffer = takeFree(index);
-        if (buffer != null) {
-            return buffer;
+        if (freeCount[index] > 0) {
+            return takeFree(index);
         }
-        boolean first = (everAllocated & 1 << index) == 0;
-        if (first || allocatedBytes + bufferBytes(index) <= limitBytes) {
-            return allocate(index);
-        }
-        for (int larger = index + 1; larger < CLASSES && buffer == null; larger++) {
-            buffer = takeFree(larger);
-        }
-        return buffer;
+        makeRoom(bufferBytes(index));
+        return allocatedBytes + bufferBytes(index) <= limitBytes ? allocate(index) : null;
     }
 
     /**
@@ -73,9 +73,6 @@ public final class BufferPool implements AutoCloseable {
     }
 
     private MemorySegment takeFree(int index) {
-        if (freeCount[index] == 0) {
-            return null;
-        }
         MemorySegment buffer = free[index][--freeCount[index]];
         free[index][freeCount[index]] = null;
         return buffer;
@@ -83,8 +80,17 @@ public final class BufferPool implements AutoCloseable {
 
     private MemorySegment allocate(int index) {
         allocatedBytes += bufferBytes(index);
-        everAllocated |= 1 << index;
-        return arena.allocate(bufferBytes(index), PAGE_BYTES);
+        return Libc.allocatePages(bufferBytes(index));
+    }
+
+    /** Gives free buffers back to the system, the largest first, until there is room. */
+    private void makeRoom(long bytes) {
+        for (int index = CLASSES - 1; index >= 0; index--) {
+            while (allocatedBytes + bytes > limitBytes && freeCount[index] > 0) {
+                Libc.free(takeFree(index));
+                allocatedBytes -= bufferBytes(index);
+            }
+        }
     }
 
     private static long bufferBytes(int index) {
@@ -94,10 +100,36 @@ public final class BufferPool implements AutoCloseable {
     /** Takes back a buffer; no I/O on it may be in flight. */
     public void release(MemorySegment buffer) {
         int index = sizeClass((int) (buffer.byteSize() - HEADROOM_BYTES));
+        if (allocatedBytes > limitBytes) {
+            Libc.free(buffer);
+            allocatedBytes -= bufferBytes(index);
+        } else {
+            keep(index, buffer);
+        }
+        if (!waiting.isEmpty() && !wakeScheduled) {
+            wakeScheduled = true;
+            later.accept(wakeAll);
+        }
+    }
+
+    private void keep(int index, MemorySegment buffer) {
         if (freeCount[index] == free[index].length) {
-            free[index] = java.util.Arrays.copyOf(free[index], 2 * freeCount[index]);
+            free[index] = Arrays.copyOf(free[index], 2 * freeCount[index]);
         }
         free[index][freeCount[index]++] = buffer;
+    }
+
+    /** Runs the action once, soon after memory has come back. */
+    public void whenReleased(Runnable action) {
+        waiting.add(action);
+    }
+
+    /** All who wait try again, in the order in which they came; some will wait anew. */
+    private void wakeAll() {
+        wakeScheduled = false;
+        for (int count = waiting.size(); count > 0; count--) {
+            waiting.poll().run();
+        }
     }
 
     private static int sizeClass(int dataBytes) {
@@ -110,10 +142,5 @@ public final class BufferPool implements AutoCloseable {
     /** How much memory it holds, lent out or free, in bytes. */
     public long allocatedBytes() {
         return allocatedBytes;
-    }
-
-    @Override
-    public void close() {
-        arena.close();
     }
 }

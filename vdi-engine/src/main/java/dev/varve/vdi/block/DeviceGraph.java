@@ -207,6 +207,7 @@ public final class DeviceGraph implements BlockDevice {
         DrainListener listener = drainListener;
         if (listener != null) {
             drainListener = null;
+            drainDeadline.cancel();
             listener.drained(drained);
         }
     }
@@ -214,6 +215,8 @@ public final class DeviceGraph implements BlockDevice {
     /** Lets held requests go on, in the order in which they came. */
     public void resume() {
         holding = false;
+        drainListener = null;
+        drainDeadline.cancel();
         BlockRequest request = heldFirst;
         heldFirst = null;
         heldLast = null;

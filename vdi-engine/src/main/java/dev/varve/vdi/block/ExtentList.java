@@ -9,6 +9,7 @@ package dev.varve.vdi.block;
 public final class ExtentList {
     private final long[] lengths;
     private final boolean[] data;
+    private int limit;
     private int count;
     private boolean full;
 
@@ -16,6 +17,13 @@ public final class ExtentList {
     public ExtentList(int capacity) {
         lengths = new long[capacity];
         data = new boolean[capacity];
+        limit = capacity;
+    }
+
+    /** Forgets all runs and takes at most so many from now on. */
+    public void clear(int runs) {
+        limit = Math.min(runs, lengths.length);
+        clear();
     }
 
     /** Forgets all runs. */
@@ -31,7 +39,7 @@ public final class ExtentList {
         }
         if (count > 0 && data[count - 1] == isData) {
             lengths[count - 1] += lengthBytes;
-        } else if (count == lengths.length) {
+        } else if (count == limit) {
             full = true;
         } else {
             lengths[count] = lengthBytes;

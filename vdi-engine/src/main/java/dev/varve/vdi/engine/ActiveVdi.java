@@ -11,6 +11,7 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.filter.StatsFilter;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.time.Threads;
 
 import java.util.EnumSet;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -29,7 +31,9 @@ import java.util.concurrent.atomic.AtomicReference;
  * {@link #close} on control threads, one at a time.
  */
 public final class ActiveVdi {
-    private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(60);
+    /** As good as for ever: a storage that is away may come back. */
+    private static final long LONGEST_NANOS = TimeUnit.DAYS.toNanos(365);
+    private static final ThreadFactory CLOSERS = Threads.virtualFactory("vdi-closer-");
 
     /** A storage that ends nothing for so long while a disk is closed is taken to be stuck. */
     private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(3);
@@ -117,79 +121,90 @@ public final class ActiveVdi {
      * one sector of metadata and flush it.
      */
     public void resize(long newSizeBytes, Operation operation) {
-        if (!quiesce(operation)) {
-            resumeAfter(operation);
-            throw ErrorCode.VDI_RESIZE.because(
-                    "the storage did not finish what was in flight in time; the size is unchanged");
+        if (!writable) {
+            throw ErrorCode.VDI_READONLY.with(uuid.toString());
         }
         try {
+            if (!quiesce(operation)) {
+                throw ErrorCode.VDI_RESIZE.because(
+                        "the storage did not finish what was in flight in time; the size is"
+                                + " unchanged");
+            }
             commit(operation);
             layer.resize(volume.access(operation), newSizeBytes);
+        } catch (StorageException e) {
+            if (e.code() == ErrorCode.SR_IO_ERROR) {
+                lane().execute(() -> layer.failed(IoStatus.IO_ERROR));
+            }
+            throw e;
         } finally {
-            resumeAfter(operation);
+            lane().execute(device::resume);
         }
     }
 
     /**
-     * Brings everything to storage and leaves the image in order.
+     * Refuses requests from now on, brings everything to storage and leaves the image in order.
      *
-     * @throws StorageException DEVICE_DETACH_TIMEOUT when the storage did not answer in time; the
-     *     disk is cut off then, and its volume is closed when the storage gives back what it has.
-     *     Another error when the last commit failed. The disk is closed in all cases.
+     * @throws StorageException DEVICE_DETACH_TIMEOUT when the storage ended nothing for a while, or
+     *     not all before the deadline. The disk is closed then for all who used it, but its volume
+     *     stays open: closing goes on as soon as the storage answers, and nothing that was written is
+     *     given up. Another error when the storage failed; the disk is closed then.
      */
     public void close(Operation operation) {
+        onClose.run();
+        CompletableFuture<Boolean> closed = new CompletableFuture<>();
+        Operation patient = Operation.unbounded("close disk " + uuid, lane().clock());
+        CLOSERS.newThread(() -> finish(patient, closed)).start();
+        if (!awaitWhileMoving(closed, operation)) {
+            throw ErrorCode.DEVICE_DETACH_TIMEOUT.with("VDI", uuid.toString());
+        }
+    }
+
+    private void finish(Operation operation, CompletableFuture<Boolean> closed) {
         RuntimeException failure = null;
-        boolean drained = false;
         try {
-            drained = quiesce(operation);
-            if (drained && writable) {
+            lane().execute(device::cut);
+            quiesce(operation);
+            if (writable) {
                 commit(operation);
-                layer.seal(volume.access(operation, STALLED_NANOS));
+                layer.seal(volume.access(operation, Long.MAX_VALUE));
             }
         } catch (RuntimeException e) {
             failure = e;
         }
-        onClose.run();
-        boolean closed = closeVolume();
-        if (!drained || !closed) {
-            throw new StorageException(
-                    ErrorCode.DEVICE_DETACH_TIMEOUT, List.of("VDI", uuid.toString()), failure);
-        }
-        if (failure != null) {
-            throw failure;
+        volume.closeWhenIdle(() -> device.inFlight() == 0);
+        if (failure == null) {
+            closed.complete(true);
+        } else {
+            closed.completeExceptionally(failure);
         }
     }
 
-    /** Refuses requests from now on and closes the volume as soon as nothing is in flight. */
-    private boolean closeVolume() {
-        lane().execute(device::cut);
-        return volume.closeWhenIdle(() -> device.inFlight() == 0);
-    }
-
+    /** Waits until nothing is in flight; false when the operation has no more time. */
     private boolean quiesce(Operation operation) {
         CompletableFuture<Boolean> drained = new CompletableFuture<>();
         long timeout = Math.min(LONGEST_NANOS, operation.remainingNanos());
         lane().execute(() -> device.drain(lane(), timeout, drained::complete));
-        return awaitWhileMoving(drained, operation);
+        return awaitWithin(drained, timeout);
     }
 
     /** Waits as long as the storage ends requests and the operation has time. */
     private boolean awaitWhileMoving(CompletableFuture<Boolean> future, Operation operation) {
         long finished = volume.device().finishedCount();
-        while (!future.isDone()) {
+        while (true) {
             long step = Math.min(STALLED_NANOS, operation.remainingNanos());
-            if (step == 0 || !await(future, step)) {
-                long now = volume.device().finishedCount();
-                if (now == finished || operation.remainingNanos() == 0) {
-                    return future.getNow(false);
-                }
-                finished = now;
+            if (awaitWithin(future, step)) {
+                return true;
             }
+            long now = volume.device().finishedCount();
+            if (future.isDone() || now == finished || operation.remainingNanos() == 0) {
+                return awaitWithin(future, 0);
+            }
+            finished = now;
         }
-        return future.getNow(false);
     }
 
-    private static boolean await(CompletableFuture<Boolean> future, long nanos) {
+    private static boolean awaitWithin(CompletableFuture<Boolean> future, long nanos) {
         try {
             return future.get(nanos, TimeUnit.NANOSECONDS);
         } catch (TimeoutException e) {
@@ -198,6 +213,9 @@ public final class ActiveVdi {
             Thread.currentThread().interrupt();
             return false;
         } catch (ExecutionException e) {
+            if (e.getCause() instanceof StorageException storage) {
+                throw storage;
+            }
             throw new IllegalStateException("a disk's lane failed", e.getCause());
         }
     }
@@ -212,17 +230,12 @@ public final class ActiveVdi {
                                             outcome.set(status);
                                             done.complete(status == IoStatus.OK);
                                         }));
-        if (!awaitWhileMoving(done, operation)) {
+        if (!awaitWithin(done, Math.min(LONGEST_NANOS, operation.remainingNanos()))) {
             throw ErrorCode.SR_IO_ERROR.because(
                     "the metadata of disk "
                             + uuid
                             + " could not be brought to storage: "
                             + (outcome.get() == null ? "no answer in time" : outcome.get()));
         }
-    }
-
-    private void resumeAfter(Operation operation) {
-        lane().execute(device::resume);
-        operation.progress(1);
     }
 }

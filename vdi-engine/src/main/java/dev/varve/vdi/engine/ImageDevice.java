@@ -135,6 +135,13 @@ public final class ImageDevice implements BlockDevice, LayerHost {
             request.extents.add(length, false);
         }
         request.cursor += length;
+        stopWhenFull(request);
+    }
+
+    private static void stopWhenFull(BlockRequest request) {
+        if (request.op == BlockOp.EXTENTS && request.extents.isFull()) {
+            request.cursor = request.length;
+        }
     }
 
     private void data(BlockRequest request, long deviceOffset, long length) {
@@ -142,9 +149,7 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         request.cursor += length;
         if (request.op == BlockOp.EXTENTS) {
             request.extents.add(length, true);
-            if (request.extents.isFull()) {
-                request.cursor = request.length;
-            }
+            stopWhenFull(request);
             return;
         }
         BlockRequest part = lane.acquire();
@@ -170,6 +175,9 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         }
         if (part.status != IoStatus.OK) {
             request.noteFailure(part.status);
+            if (part.status == IoStatus.IO_ERROR && part.has(BlockRequest.FUA)) {
+                layer.failed(part.status);
+            }
         }
         lane.release(part);
         endPart(request);

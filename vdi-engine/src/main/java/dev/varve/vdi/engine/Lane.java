@@ -69,7 +69,7 @@ public final class Lane implements IoContext {
         this.poller = ring.newPoller();
         ring.addGatingSequences(poller.getSequence());
         this.credits = new Semaphore(context.ringSlots());
-        this.buffers = new BufferPool(context.bufferBytesPerLane());
+        this.buffers = new BufferPool(context.bufferBytesPerLane(), this::atEndOfTurn);
     }
 
     /** What the lane is called. */

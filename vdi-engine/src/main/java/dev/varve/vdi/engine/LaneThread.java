@@ -68,7 +68,7 @@ final class LaneThread implements AutoCloseable {
     @Override
     public void close() {
         stopped = true;
-        lane.wake();
+        lane.execute(() -> {});
         try {
             thread.join(STOP_MILLIS);
         } catch (InterruptedException e) {

@@ -4,21 +4,29 @@ package dev.varve.vdi.engine;
 
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.BufferPool;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 
 /**
- * The requests that a disk can have in flight. A front end that gets none stops taking requests from
- * its client and is told when there is one again, so no client can take the disk's share of a lane.
+ * The requests that a disk can have in flight, and the memory for their data. A front end that gets
+ * none stops taking requests from its client and is told when there is one again.
+ *
+ * <p>Memory is shared by the disks of a lane, but each can always have {@value #OWN_BYTES} bytes, or
+ * what one request needs, whatever the others hold: so a disk that is stuck delays no other.
  *
  * <p><b>Threads:</b> the lane's only.
  */
 public final class RequestPool {
+    private static final long OWN_BYTES = 4L << 20;
+
     private final BlockRequest[] free;
     private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
     private final Runnable wakeAll = this::wakeAll;
     private final Lane lane;
     private boolean wakeScheduled;
     private int freeCount;
+    private long memoryBytes;
 
     RequestPool(Lane lane, int size) {
         this.lane = lane;
@@ -37,6 +45,21 @@ public final class RequestPool {
         BlockRequest request = free[--freeCount];
         free[freeCount] = null;
         return request;
+    }
+
+    /** Memory for the data of a request, or null: wait with {@link BufferPool#whenReleased}. */
+    public MemorySegment acquireMemory(int dataBytes) {
+        boolean own = memoryBytes == 0 || memoryBytes + dataBytes <= OWN_BYTES;
+        BufferPool buffers = lane.buffers();
+        MemorySegment memory = own ? buffers.acquireNow(dataBytes) : buffers.acquire(dataBytes);
+        memoryBytes += memory == null ? 0 : memory.byteSize();
+        return memory;
+    }
+
+    /** Takes memory back. */
+    public void releaseMemory(MemorySegment memory) {
+        memoryBytes -= memory.byteSize();
+        lane.buffers().release(memory);
     }
 
     /** Takes a request back that was not used. It wakes nobody, who would only do the same again. */
@@ -64,7 +87,7 @@ public final class RequestPool {
         }
     }
 
-    /** Runs the action once, when a request or memory has come free. */
+    /** Runs the action once, soon after a request has come free. */
     public void whenFree(Runnable action) {
         waiting.add(action);
     }

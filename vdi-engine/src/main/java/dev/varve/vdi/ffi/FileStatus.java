@@ -26,6 +26,7 @@ import java.nio.file.Path;
  * <tr><td>48</td><td>8</td><td>stx_blocks</td><td>space taken, in units of 512 bytes</td></tr>
  * <tr><td>136</td><td>4</td><td>stx_dev_major</td><td>the device of the file system</td></tr>
  * <tr><td>140</td><td>4</td><td>stx_dev_minor</td><td>the same</td></tr>
+ * <tr><td>156</td><td>4</td><td>stx_dio_offset_align</td><td>the unit of direct I/O</td></tr>
  * </table>
  *
  * @param error 0, or the negated error number; the other values are 0 then
@@ -35,6 +36,8 @@ import java.nio.file.Path;
  * @param inode the number of the inode
  * @param sizeBytes how many bytes can be addressed in it
  * @param allocatedBytes how much space it takes
+ * @param directBytes what offsets of direct I/O have to be multiples of; 0 when that is not known or
+ *     there is no direct I/O
  */
 public record FileStatus(
         int error,
@@ -43,12 +46,17 @@ public record FileStatus(
         long device,
         long inode,
         long sizeBytes,
-        long allocatedBytes) {
+        long allocatedBytes,
+        int directBytes) {
     static final int BYTES = 256;
 
     /** STATX_BASIC_STATS: everything in the table. */
     static final int BASIC_FIELDS = 0x7FF;
 
+    /** The bit of the mask for the alignment of direct I/O, STATX_DIOALIGN. */
+    static final int DIRECT_FIELDS = 0x2000;
+
+    static final int MASK = 0;
     static final int LINKS = 16;
     static final int MODE = 28;
     static final int INODE = 32;
@@ -56,6 +64,7 @@ public record FileStatus(
     static final int BLOCKS = 48;
     static final int DEVICE_MAJOR = 136;
     static final int DEVICE_MINOR = 140;
+    static final int DIRECT = 156;
 
     private static final int BLOCK_BYTES = 512;
     private static final int TYPE_MASK = 0170000;
@@ -71,7 +80,7 @@ public record FileStatus(
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment struct = arena.allocate(BYTES, 8);
             int result = Libc.statx(path.toString(), follow, struct);
-            return result < 0 ? new FileStatus(result, 0, 0, 0, 0, 0, 0) : parse(struct);
+            return result < 0 ? new FileStatus(result, 0, 0, 0, 0, 0, 0, 0) : parse(struct);
         }
     }
 
@@ -79,6 +88,7 @@ public record FileStatus(
     static FileStatus parse(MemorySegment struct) {
         long major = Integer.toUnsignedLong(struct.get(ValueLayout.JAVA_INT, DEVICE_MAJOR));
         long minor = Integer.toUnsignedLong(struct.get(ValueLayout.JAVA_INT, DEVICE_MINOR));
+        boolean direct = (struct.get(ValueLayout.JAVA_INT, MASK) & DIRECT_FIELDS) != 0;
         return new FileStatus(
                 0,
                 Short.toUnsignedInt(struct.get(ValueLayout.JAVA_SHORT, MODE)),
@@ -86,7 +96,8 @@ public record FileStatus(
                 major << Integer.SIZE | minor,
                 struct.get(ValueLayout.JAVA_LONG, INODE),
                 struct.get(ValueLayout.JAVA_LONG, SIZE),
-                struct.get(ValueLayout.JAVA_LONG, BLOCKS) * BLOCK_BYTES);
+                struct.get(ValueLayout.JAVA_LONG, BLOCKS) * BLOCK_BYTES,
+                direct ? struct.get(ValueLayout.JAVA_INT, DIRECT) : 0);
     }
 
     /** Whether it is there and a regular file. */

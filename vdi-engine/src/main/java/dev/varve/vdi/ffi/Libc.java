@@ -55,6 +55,7 @@ public final class Libc {
     public static final int EROFS = 30;
     public static final int ETIME = 62;
     public static final int EOPNOTSUPP = 95;
+    public static final int ECONNABORTED = 103;
     public static final int ENOBUFS = 105;
     public static final int ECANCELED = 125;
     public static final int EDQUOT = 122;
@@ -155,6 +156,9 @@ public final class Libc {
     private static final MethodHandle MKDIR =
             find("mkdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
     private static final MethodHandle FLOCK = find("flock", FunctionDescriptor.of(INT, INT, INT));
+    private static final MethodHandle ALIGNED_ALLOC =
+            find("aligned_alloc", FunctionDescriptor.of(LONG, LONG, LONG));
+    private static final MethodHandle FREE = find("free", FunctionDescriptor.ofVoid(LONG));
     private static final MethodHandle SYSCONF = find("sysconf", FunctionDescriptor.of(LONG, INT));
 
     private Libc() {}
@@ -298,7 +302,7 @@ public final class Libc {
     }
 
     /**
-     * {@code statx(2)} of the basic fields into {@link FileStatus#BYTES} bytes.
+     * {@code statx(2)} of the fields that are read here into {@link FileStatus#BYTES} bytes.
      *
      * @param follow whether a symbolic link stands for what it points to
      */
@@ -307,7 +311,7 @@ public final class Libc {
             MemorySegment state = STATE.get();
             MemorySegment name = arena.allocateFrom(path);
             int flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
-            int mask = FileStatus.BASIC_FIELDS;
+            int mask = FileStatus.BASIC_FIELDS | FileStatus.DIRECT_FIELDS;
             return result(
                     (int) STATX.invokeExact(state, AT_FDCWD, name, flags, mask, target), state);
         } catch (Throwable thrown) {
@@ -554,6 +558,34 @@ public final class Libc {
         try {
             MemorySegment state = STATE.get();
             return result((long) SYSCALL6.invokeExact(state, number, a, b, c, d, e, f), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * Native memory that begins at a page and is zero; {@link #free} gives it back.
+     *
+     * @param bytes a multiple of 4096
+     */
+    public static MemorySegment allocatePages(long bytes) {
+        try {
+            long address = (long) ALIGNED_ALLOC.invokeExact(STATE.get(), 4096L, bytes);
+            if (address == 0) {
+                throw new OutOfMemoryError("no native memory for a buffer of " + bytes + " bytes");
+            }
+            return MemorySegment.ofAddress(address).reinterpret(bytes).fill((byte) 0);
+        } catch (OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** Gives back memory from {@link #allocatePages}; nobody may use it any more. */
+    public static void free(MemorySegment memory) {
+        try {
+            FREE.invokeExact(STATE.get(), memory.address());
         } catch (Throwable thrown) {
             throw unexpected(thrown);
         }

@@ -50,7 +50,14 @@ public final class FlatLayer implements ImageLayer {
 
     @Override
     public boolean needsCommit(long offset, long length) {
-        return false;
+        return failure != IoStatus.OK;
+    }
+
+    @Override
+    public void failed(IoStatus status) {
+        if (failure == IoStatus.OK) {
+            failure = status;
+        }
     }
 
     /**
@@ -68,8 +75,8 @@ public final class FlatLayer implements ImageLayer {
                 request -> {
                     IoStatus status = request.status;
                     request.context.release(request);
-                    if (status != IoStatus.OK && failure == IoStatus.OK) {
-                        failure = status;
+                    if (status != IoStatus.OK) {
+                        failed(status);
                     }
                     listener.committed(failure);
                 });

@@ -3,6 +3,7 @@
 package dev.varve.vdi.image;
 
 import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.IoStatus;
 
 /**
  * One image, open: where each byte of the disk is inside the volume, and how more room is made.
@@ -48,6 +49,12 @@ public interface ImageLayer {
 
     /** Makes everything durable that was written before the call. */
     void commit(CommitListener listener);
+
+    /**
+     * The device failed to make something durable outside a commit. It may have lost writes that
+     * completed before, and will not say so again, so every commit fails from now on.
+     */
+    void failed(IoStatus status);
 
     /** Whether there is metadata that a commit would write. */
     boolean isDirty();

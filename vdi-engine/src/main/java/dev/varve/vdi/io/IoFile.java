@@ -3,6 +3,7 @@
 package dev.varve.vdi.io;
 
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.ffi.FileStatus;
 import dev.varve.vdi.ffi.Libc;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -46,7 +47,7 @@ public final class IoFile implements AutoCloseable {
         if (fd < 0) {
             throw failure(path, fd);
         }
-        if (isDirect && !takesSectors(fd)) {
+        if (isDirect && !takesSectors(path, fd)) {
             // The end of a VHD is a sector of 512 bytes, which a medium with larger sectors only gives
             // through the page cache.
             Libc.close(fd);
@@ -64,8 +65,15 @@ public final class IoFile implements AutoCloseable {
         };
     }
 
-    /** Whether direct I/O goes by sectors of 512 bytes, which a trial read tells. */
-    private static boolean takesSectors(int fd) {
+    /**
+     * Whether direct I/O goes by sectors of 512 bytes. A file system that does not tell is tried; a
+     * file without data there passes the trial on any medium.
+     */
+    private static boolean takesSectors(Path path, int fd) {
+        int unit = FileStatus.of(path, true).directBytes();
+        if (unit > 0) {
+            return unit <= SECTOR_BYTES;
+        }
         try (Arena arena = Arena.ofConfined()) {
             long address = arena.allocate(SECTOR_BYTES, PAGE_BYTES).address();
             return Libc.pread(fd, address, SECTOR_BYTES, SECTOR_BYTES) >= 0;

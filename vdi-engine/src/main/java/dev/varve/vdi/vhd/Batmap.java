@@ -32,6 +32,7 @@ import java.nio.ByteBuffer;
 record Batmap(long offset, int sectors, int checksum) {
     static final int HEADER_BYTES = 512;
 
+    private static final int OFFSET_KEY_HASH = 29;
     private static final long COOKIE = 0x74646261746D6170L;
     private static final int VERSION = 0x00010002;
     private static final int OLD_VERSION = 0x00010001;
@@ -64,6 +65,11 @@ record Batmap(long offset, int sectors, int checksum) {
             return null;
         }
         return new Batmap(in.getLong(8), in.getInt(16), in.getInt(24));
+    }
+
+    /** Whether the header carries the hash of a key: the data of the disk is encrypted with it. */
+    static boolean isEncrypted(byte[] sector) {
+        return sector[OFFSET_KEY_HASH] != 0;
     }
 
     /** The header for the given bits. */

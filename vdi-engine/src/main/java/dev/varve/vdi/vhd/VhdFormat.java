@@ -149,6 +149,19 @@ public final class VhdFormat implements ImageFormat {
                 false);
     }
 
+    /**
+     * Removes what lies behind the last block: it was never acknowledged and must not shine through
+     * in the blocks that come next. The last sector of the volume is never a guest's, at no moment,
+     * because a guest could make it look like a footer.
+     */
+    private static void cutOff(BlockAccess access, long dataEnd) {
+        access.grow(dataEnd + VhdFooter.BYTES);
+        access.zero(dataEnd, VhdFooter.BYTES);
+        access.flush();
+        access.shrink(dataEnd + VhdFooter.BYTES);
+        access.flush();
+    }
+
     @Override
     public ImageLayer open(BlockAccess access, boolean writable) {
         VhdImage image = VhdImage.read(access);
@@ -163,9 +176,7 @@ public final class VhdFormat implements ImageFormat {
             access.flush();
         }
         if (writable && !image.clean()) {
-            // What lies behind the last block was never acknowledged and must not shine through in
-            // the blocks that come next.
-            access.shrink(image.dataEnd());
+            cutOff(access, image.dataEnd());
         }
         return new VhdLayer(image, access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES);
     }

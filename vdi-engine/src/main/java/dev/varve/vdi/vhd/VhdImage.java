@@ -200,7 +200,12 @@ record VhdImage(
         if (!footer.mayHaveBatmap() || at > size - Batmap.HEADER_BYTES) {
             return null;
         }
-        Batmap batmap = Batmap.parse(access.read(at, Batmap.HEADER_BYTES));
+        byte[] sector = access.read(at, Batmap.HEADER_BYTES);
+        Batmap batmap = Batmap.parse(sector);
+        if (batmap != null && Batmap.isEncrypted(sector)) {
+            throw VhdFooter.invalid(
+                    "the image", "is encrypted; encrypted images cannot be opened yet");
+        }
         int used = Batmap.usedBytes(footer.currentSize(), header.blockBytes());
         boolean usable =
                 batmap != null

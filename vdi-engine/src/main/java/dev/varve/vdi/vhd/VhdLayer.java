@@ -54,6 +54,10 @@ import java.util.List;
 final class VhdLayer implements ImageLayer {
     private static final int SECTOR = 512;
     private static final int PAGE_SECTORS = 8;
+
+    /** Entries of the table have 32 bits, and the last value means that there is no block. */
+    private static final long LAST_SECTOR = 0xFFFF_FFFFL;
+
     private static final int ENTRIES_PER_SECTOR = SECTOR / 4;
     private static final int CACHED_BITMAPS = 4096;
     private static final int MOST_DIRTY_BITMAPS = 1024;
@@ -305,6 +309,10 @@ final class VhdLayer implements ImageLayer {
         int block = (int) (offset / header.blockBytes());
         long within = offset % header.blockBytes();
         long count = Math.min(length, header.blockBytes() - within);
+        if (commit.failure != IoStatus.OK && !isFull(block)) {
+            answer.failed(commit.failure);
+            return;
+        }
         if (bat[block] == VhdImage.UNUSED) {
             allocate(block, request, answer);
             return;
@@ -378,6 +386,13 @@ final class VhdLayer implements ImageLayer {
         return (dirtyTable[sector / Long.SIZE] & 1L << sector) != 0;
     }
 
+    @Override
+    public void failed(IoStatus status) {
+        if (commit.failure == IoStatus.OK) {
+            commit.failure = status;
+        }
+    }
+
     // ---- making room
 
     private void allocate(int block, BlockRequest request, Mapping answer) {
@@ -403,15 +418,20 @@ final class VhdLayer implements ImageLayer {
     }
 
     /**
-     * (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it.
+     * (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it. The
+     * last sector of the volume stays free for the footer.
      */
     private void place(Allocation allocation) {
         long dataSector = roundUp(nextFree + bitmapSectors, PAGE_SECTORS);
         long end = (dataSector + blockSectors) * SECTOR;
-        if (end > host.device().geometry().sizeBytes()) {
+        if (dataSector + blockSectors > LAST_SECTOR) {
+            host.context().atEndOfTurn(() -> finish(allocation, IoStatus.NO_SPACE));
+            return;
+        }
+        if (end + VhdFooter.BYTES > host.device().geometry().sizeBytes()) {
             if (!growing) {
                 growing = true;
-                host.grow(end, this::grown);
+                host.grow(end + VhdFooter.BYTES, this::grown);
             }
             return;
         }
@@ -769,12 +789,13 @@ final class VhdLayer implements ImageLayer {
 
     /** Where a volume did not have to grow for new blocks, the footer is there after them, too. */
     private void removeEnd(BlockAccess access) {
+        endInOrder = false;
+        batmapChanged = true;
         long end = VhdFormat.lastSector(access);
         if (end >= dataEnd()) {
             access.zero(end, VhdFooter.BYTES);
             access.flush();
         }
-        endInOrder = false;
     }
 
     private void clearEntries(BlockAccess access, int from, int to) {

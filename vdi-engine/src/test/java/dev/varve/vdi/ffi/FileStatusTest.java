@@ -33,7 +33,7 @@ class FileStatusTest {
             struct.set(ValueLayout.JAVA_INT, 136, 254);
             struct.set(ValueLayout.JAVA_INT, 140, 1);
             assertEquals(
-                    new FileStatus(0, 0100644, 2, 254L << 32 | 1, 77, 1 << 20, 4096),
+                    new FileStatus(0, 0100644, 2, 254L << 32 | 1, 77, 1 << 20, 4096, 0),
                     FileStatus.parse(struct));
         }
     }
