@@ -23,6 +23,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 
 /** What holds for every device, with blocks of 512 and of 4096 bytes. */
+@SuppressWarnings("exports") // annotations of JUnit, which only tests see
 public interface BlockDeviceContract {
     /** How large the devices are. */
     long SIZE = 16 << 20;
