@@ -3,19 +3,20 @@
 package dev.varve.vdi.block;
 
 import dev.varve.vdi.Invariant;
+
 import java.lang.foreign.MemorySegment;
 
 /**
  * Accepts requests in units of 512 bytes and memory at any address in front of a device that wants
  * larger blocks or aligned memory. Nobody else reads, changes and writes back.
  *
- * <p>A write that covers a block only in part is done as read, change, write back, under a lock on the
- * blocks it touches: any other write to one of these blocks waits, in the order of arrival. Writes of
- * whole blocks take the lock too when the device's blocks are larger than 512 bytes, so that a change
- * in progress never writes old neighbours over them.
+ * <p>A write that covers a block only in part is done as read, change, write back, under a lock on
+ * the blocks it touches: any other write to one of these blocks waits, in the order of arrival.
+ * Writes of whole blocks take the lock too when the device's blocks are larger than 512 bytes, so
+ * that a change in progress never writes old neighbours over them.
  *
- * <p>Data that has to be copied goes through buffers of at most {@value #CHUNK_BYTES} bytes, one for
- * each request at a time.
+ * <p>Data that has to be copied goes through buffers of at most {@value #CHUNK_BYTES} bytes, one
+ * for each request at a time.
  */
 public final class AlignmentFilter extends BlockFilter {
     private static final int CHUNK_BYTES = 1 << 20;
@@ -25,6 +26,10 @@ public final class AlignmentFilter extends BlockFilter {
     private final BlockCompletion chunkRead = this::chunkRead;
     private final BlockCompletion chunkDone = this::chunkDone;
 
+    /** A geometry and the one it was made from; every request asks, so it is kept. */
+    private record Shape(Geometry behind, Geometry shown) {}
+
+    private volatile Shape shape;
     private BlockRequest[] lockOwners = new BlockRequest[64];
     private long[] lockStarts = new long[64];
     private long[] lockEnds = new long[64];
@@ -38,6 +43,15 @@ public final class AlignmentFilter extends BlockFilter {
     @Override
     public Geometry geometry() {
         Geometry behind = next().geometry();
+        Shape known = shape;
+        if (known == null || known.behind != behind) {
+            known = new Shape(behind, inFrontOf(behind));
+            shape = known;
+        }
+        return known.shown;
+    }
+
+    private static Geometry inFrontOf(Geometry behind) {
         return new Geometry(
                 behind.sizeBytes(),
                 Math.min(UNIT_BYTES, behind.logicalBlockBytes()),
@@ -209,8 +223,7 @@ public final class AlignmentFilter extends BlockFilter {
         long outerEnd = Math.min(limit, roundUp(end, block));
         boolean whole = outerStart == start && outerEnd <= end;
         boolean read = request.op == BlockOp.READ || !whole;
-        MemorySegment bounce =
-                request.context.buffers().acquireNow((int) (outerEnd - outerStart));
+        MemorySegment bounce = request.context.buffers().acquireNow((int) (outerEnd - outerStart));
         child.set(
                 read ? BlockOp.READ : BlockOp.WRITE,
                 read ? 0 : request.flags & BlockRequest.FUA,
@@ -264,8 +277,7 @@ public final class AlignmentFilter extends BlockFilter {
         }
         fill(request, child);
         MemorySegment bounce = child.buffer;
-        child.set(
-                BlockOp.WRITE, request.flags & BlockRequest.FUA, child.offset, child.length);
+        child.set(BlockOp.WRITE, request.flags & BlockRequest.FUA, child.offset, child.length);
         child.data(bounce, BufferPool.HEADROOM_BYTES);
         child.parent = request;
         child.push(chunkDone);

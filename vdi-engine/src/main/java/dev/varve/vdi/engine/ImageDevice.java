@@ -2,8 +2,8 @@
 
 package dev.varve.vdi.engine;
 
-import dev.varve.vdi.StorageException;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockFeature;
@@ -17,6 +17,7 @@ import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.image.LayerHost;
 import dev.varve.vdi.image.Mapping;
 import dev.varve.vdi.store.StoreVolume;
+
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -24,14 +25,14 @@ import java.util.concurrent.TimeUnit;
 /**
  * A disk: turns each request into requests for the volume, as its layer says.
  *
- * <p>A request goes through the stages in one walk: <i>resolve</i> asks the layer where the next bytes
- * are, <i>allocate</i> has it make room for a write, <i>transfer</i> sends a part to the volume, and
- * <i>complete</i> runs when the last part is done. A walk that has to wait for the layer is left and
- * taken up again at the same place.
+ * <p>A request goes through the stages in one walk: <i>resolve</i> asks the layer where the next
+ * bytes are, <i>allocate</i> has it make room for a write, <i>transfer</i> sends a part to the
+ * volume, and <i>complete</i> runs when the last part is done. A walk that has to wait for the
+ * layer is left and taken up again at the same place.
  *
- * <p><b>Durability:</b> a flush is a commit of the layer. A write with FUA whose place is already safe
- * is a durable write of the volume; any other is followed by a commit. Metadata that nobody flushes is
- * committed within a second.
+ * <p><b>Durability:</b> a flush is a commit of the layer. A write with FUA whose place is already
+ * safe is a durable write of the volume; any other is followed by a commit. Metadata that nobody
+ * flushes is committed within a second.
  *
  * <p><b>Threads:</b> the lane's only.
  */
@@ -46,6 +47,9 @@ public final class ImageDevice implements BlockDevice, LayerHost {
     private final Mapping mapping = new Mapping();
     private final BlockCompletion partDone = this::partDone;
     private final LaneTimer commitTimer = new LaneTimer(this::commitInBackground);
+
+    /** Asked for with every request, so it is not made anew each time. */
+    private volatile Geometry geometry = new Geometry(0, Geometry.SECTOR_BYTES, 4096, 1);
 
     /**
      * @param volumeDevice the volume's device, made ready for any alignment
@@ -70,7 +74,12 @@ public final class ImageDevice implements BlockDevice, LayerHost {
 
     @Override
     public Geometry geometry() {
-        return new Geometry(layer.sizeBytes(), Geometry.SECTOR_BYTES, 4096, 1);
+        Geometry known = geometry;
+        if (known.sizeBytes() != layer.sizeBytes()) {
+            known = known.withSize(layer.sizeBytes());
+            geometry = known;
+        }
+        return known;
     }
 
     @Override
@@ -122,7 +131,9 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         endPart(request);
     }
 
-    /** A request to make zeros leaves what was never written as it is, unless it has to keep space. */
+    /**
+     * A request to make zeros leaves what was never written as it is, unless it has to keep space.
+     */
     private static boolean allocates(BlockRequest request) {
         return request.op == BlockOp.WRITE
                 || (request.op == BlockOp.WRITE_ZEROES && request.has(BlockRequest.NO_HOLE));
@@ -223,8 +234,7 @@ public final class ImageDevice implements BlockDevice, LayerHost {
     public void grow(long sizeBytes, GrowListener listener) {
         volume.grow(sizeBytes)
                 .whenComplete(
-                        (size, failure) ->
-                                lane.execute(() -> listener.grown(growStatus(failure))));
+                        (size, failure) -> lane.execute(() -> listener.grown(growStatus(failure))));
     }
 
     private static IoStatus growStatus(Throwable failure) {
@@ -233,7 +243,8 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         }
         Throwable cause = failure.getCause() == null ? failure : failure.getCause();
         boolean full =
-                cause instanceof StorageException storage && storage.code() == ErrorCode.SR_NO_SPACE;
+                cause instanceof StorageException storage
+                        && storage.code() == ErrorCode.SR_NO_SPACE;
         return full ? IoStatus.NO_SPACE : IoStatus.IO_ERROR;
     }
 
