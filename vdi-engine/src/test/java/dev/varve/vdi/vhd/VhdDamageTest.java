@@ -25,7 +25,7 @@ import java.util.function.Consumer;
  * and table, or they are refused with VDI_LOAD.
  */
 class VhdDamageTest {
-    private static final int BLOCK = 512 << 10;
+    private static final int BLOCK = 64 << 10;
     private static final int DISK = 8 * BLOCK;
 
     private final VhdFormat format = new VhdFormat(Clock.system());
