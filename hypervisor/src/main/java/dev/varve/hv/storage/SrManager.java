@@ -4,6 +4,7 @@ package dev.varve.hv.storage;
 
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.Texts;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.sr.spi.AttachedSr;
 import dev.varve.sr.spi.DeviceConfig;
@@ -133,8 +134,8 @@ public final class SrManager {
                                         .withKey("other_config", LastError.KEY, ""));
                         batch.put(
                                 batch.get("SR", sr.ref())
-                                        .with("name_label", known.label())
-                                        .with("name_description", known.description())
+                                        .with("name_label", Texts.fit(known.label()))
+                                        .with("name_description", Texts.fit(known.description()))
                                         .with("sm_config", known.smConfig())
                                         .with("medium_outdated", false)
                                         .with("introduced", false)

@@ -4,6 +4,7 @@ package dev.varve.hv.storage;
 
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.Texts;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.VdiInfo;
@@ -112,8 +113,8 @@ final class VdiScanner {
 
     private static Map<String, Object> fields(ApiObject before, VdiInfo info) {
         Map<String, Object> fields = new HashMap<>();
-        fields.put("name_label", info.label());
-        fields.put("name_description", info.description());
+        fields.put("name_label", Texts.fit(info.label()));
+        fields.put("name_description", Texts.fit(info.description()));
         fields.put("virtual_size", info.virtualSizeBytes());
         fields.put("physical_utilisation", info.physicalUtilisationBytes());
         fields.put("read_only", info.readOnly());

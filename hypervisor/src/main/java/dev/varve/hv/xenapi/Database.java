@@ -68,7 +68,7 @@ public final class Database {
         String[] parts = entry.key().split("/", -1);
         ApiClass type = schema.require(parts[1]);
         String ref = OpaqueRef.of(UUID.fromString(parts[2]));
-        Values values = new Values(schema);
+        Values values = Values.kept(schema);
         Map<String, Object> fields = new HashMap<>();
         Json.parseOwn(entry.value())
                 .properties()

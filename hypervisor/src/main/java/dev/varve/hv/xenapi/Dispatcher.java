@@ -47,7 +47,7 @@ public final class Dispatcher {
             Handlers handlers,
             Consumer<Call> capabilities) {
         this.schema = schema;
-        this.values = new Values(schema);
+        this.values = Values.sent(schema);
         this.sessions = sessions;
         this.tasks = tasks;
         this.clock = clock;

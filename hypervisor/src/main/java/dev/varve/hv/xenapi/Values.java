@@ -15,20 +15,30 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Turns what arrives from clients into values of the schema's types. */
+/** Turns what is sent or kept into values of the schema's types. */
 public final class Values {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HH:mm:ss'Z'").withZone(ZoneOffset.UTC);
 
     private final ApiSchema schema;
+    private final boolean fromClients;
 
-    /** Values of the given schema. */
-    public Values(ApiSchema schema) {
+    private Values(ApiSchema schema, boolean fromClients) {
         this.schema = schema;
+        this.fromClients = fromClients;
+    }
+
+    /** What clients send. */
+    public static Values sent(ApiSchema schema) {
+        return new Values(schema, true);
+    }
+
+    /** What was written down before; texts are taken as they are. */
+    public static Values kept(ApiSchema schema) {
+        return new Values(schema, false);
     }
 
     /** A point in time in the form that clients know. */
@@ -68,7 +78,7 @@ public final class Values {
                 Map<String, Object> items = new TreeMap<>();
                 for (Map.Entry<?, ?> entry : entries.entrySet()) {
                     items.put(
-                            String.valueOf(entry.getKey()),
+                            text(String.valueOf(entry.getKey()), name),
                             coerce(map.value(), entry.getValue(), name));
                 }
                 yield ApiType.freeze(items);
@@ -79,23 +89,9 @@ public final class Values {
         };
     }
 
-    /**
-     * A text that both protocols can carry: XML knows no control characters but tab and the ends of
-     * lines, and neither knows half a surrogate pair.
-     */
-    private static String text(String value, String name) {
-        for (int i = 0; i < value.length(); ) {
-            int c = value.codePointAt(i);
-            boolean line = c == '\t' || c == '\n' || c == '\r';
-            boolean half = c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE;
-            if ((c < ' ' && !line) || half || c == 0xfffe || c == 0xffff) {
-                throw ErrorCode.INVALID_VALUE.with(
-                        name,
-                        value.substring(0, i)
-                                + String.format(Locale.ROOT, "\\u%04x", c)
-                                + " is a character that texts cannot hold");
-            }
-            i += Character.charCount(c);
+    private String text(String value, String name) {
+        if (fromClients && !Texts.fits(value)) {
+            throw ErrorCode.INVALID_VALUE.with(name, Texts.fit(value));
         }
         return value;
     }

@@ -304,6 +304,18 @@ final class XenApiTest {
     }
 
     @Test
+    void showsTextsOfTheMediumThatXmlCannotCarryWithASignInPlace() {
+        String sr = createSr();
+        SrIdentity there = storage.medium("a").identity;
+        storage.medium("a").identity =
+                new SrIdentity(there.uuid(), "a\u0007b", "c\ud800d", there.smConfig());
+        daemon.call("PBD.unplug", daemon.only("PBD"));
+        daemon.call("PBD.plug", daemon.only("PBD"));
+        assertEquals("a\ufffdb", daemon.record("SR", sr).get("name_label"));
+        assertEquals("c\ufffdd", daemon.record("SR", sr).get("name_description"));
+    }
+
+    @Test
     void saysWhyAScanFailedUntilOnePasses() {
         String sr = createSr();
         storage.medium("a").scanBroken = true;
