@@ -50,14 +50,22 @@ record Holder(String bootId, String pidNamespace, long pid, long startTicks) {
     }
 
     /**
-     * Field 22 of {@code /proc/<pid>/stat}, counted from behind the name, which may hold anything.
+     * Field 22 of {@code /proc/<pid>/stat}, counted from behind the name, which may hold anything;
+     * nothing when there is no such process, or nothing of it but an entry that its parent has not
+     * asked for: in a container nobody may ever do so.
      */
     private static OptionalLong startTicks(long pid) throws IOException {
-        final int fieldsBehindName = 19;
+        final int state = 0;
+        final int threads = 17;
+        final int start = 19;
         try {
             String stat = Files.readString(PROC.resolve(Long.toString(pid)).resolve("stat"));
             String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
-            return OptionalLong.of(Long.parseLong(fields[fieldsBehindName]));
+            // While other threads than the first are there, they may still be writing.
+            if (fields[state].equals("Z") && Long.parseLong(fields[threads]) <= 1) {
+                return OptionalLong.empty();
+            }
+            return OptionalLong.of(Long.parseLong(fields[start]));
         } catch (NoSuchFileException e) {
             return OptionalLong.empty();
         }

@@ -66,6 +66,37 @@ class FileClaimsTest {
         assertEquals(self, Holder.self());
     }
 
+    /**
+     * The child ends when its input does, which is after its parent has become a program that never
+     * asks for the end of a child.
+     */
+    @Test
+    void processOfWhichOnlyItsEntryIsLeftIsGone() throws Exception {
+        String script = "exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 60";
+        Process parent = new ProcessBuilder("sh", "-c", script).start();
+        try {
+            long pid = Long.parseLong(parent.inputReader().readLine());
+            awaitField(parent.pid(), 1, "(sleep)");
+            parent.getOutputStream().close();
+            String[] fields = awaitField(pid, 2, "Z");
+            long start = Long.parseLong(fields[21]);
+            assertTrue(new Holder(self.bootId(), self.pidNamespace(), pid, start).isGone(self));
+        } finally {
+            parent.destroyForcibly();
+        }
+    }
+
+    private static String[] awaitField(long pid, int field, String value) throws IOException {
+        Path stat = Path.of("/proc", Long.toString(pid), "stat");
+        while (true) {
+            String[] fields = Files.readString(stat).split(" ", -1);
+            if (fields[field].equals(value)) {
+                return fields;
+            }
+            Thread.onSpinWait();
+        }
+    }
+
     @Test
     void claimOfAGoneProcessOfThisBootIsTakenOver() {
         Claims.Claim theirs = claims(THEM, gone()).acquire(DISK, Mode.WRITE);
