@@ -50,13 +50,22 @@ final class CliArgs {
         if (!lines.isEmpty() && lines.getFirst().startsWith("session_id=")) {
             session = lines.removeFirst().substring("session_id=".length());
         }
-        boolean loose = lines.isEmpty() || lines.getFirst().indexOf('=') >= 0;
-        CliArgs args = new CliArgs(loose ? "help" : lines.removeFirst());
+        CliArgs args = new CliArgs(removeCommand(lines));
         if (!session.isEmpty()) {
             args.params.put("session_id", session);
         }
         lines.forEach(args::add);
         return args;
+    }
+
+    /** The command comes first; only flags may stand before it. */
+    private static String removeCommand(List<String> lines) {
+        for (int i = 0; i < lines.size(); i++) {
+            if (!lines.get(i).startsWith("--")) {
+                return lines.get(i).indexOf('=') >= 0 ? "help" : lines.remove(i);
+            }
+        }
+        return "help";
     }
 
     private void add(String word) {

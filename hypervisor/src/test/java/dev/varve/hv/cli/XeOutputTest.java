@@ -96,6 +96,12 @@ final class XeOutputTest {
     }
 
     @Test
+    void takesFlagsInFrontOfTheCommand() throws IOException {
+        assertEquals(sr, daemon.xe("--minimal", "sr-list").ok());
+        assertTrue(daemon.xe("--minimal").ok().contains("sr-list"));
+    }
+
+    @Test
     void showsOperationsAsASet() throws IOException {
         String list = daemon.xe("sr-param-list", "uuid=" + sr).out();
         assertTrue(list.contains(" current-operations (SRO): \n"), list);
