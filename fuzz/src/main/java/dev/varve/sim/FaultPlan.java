@@ -14,6 +14,8 @@ import java.util.random.RandomGenerator;
  * @param memoryAlignmentBytes what the medium demands of the address of memory
  * @param slowChance how many of a thousand requests take milliseconds instead of microseconds
  * @param growthStepBytes volumes grow in steps of this size
+ * @param overlapIsAFinding whether changes that overlap in flight are a defect; a guest that sends
+ *     such is served, but nobody else has a reason to
  * @param shrink what a store does when it is asked to cut a volume off
  */
 public record FaultPlan(
@@ -21,6 +23,7 @@ public record FaultPlan(
         int memoryAlignmentBytes,
         int slowChance,
         long growthStepBytes,
+        boolean overlapIsAFinding,
         Shrink shrink) {
     /** What a store does when it is asked to cut a volume off. */
     public enum Shrink {
@@ -34,7 +37,8 @@ public record FaultPlan(
 
     /** A medium without any peculiarity. */
     public static FaultPlan plain() {
-        return new FaultPlan(Geometry.SECTOR_BYTES, 1, 0, Geometry.SECTOR_BYTES, Shrink.EXACT);
+        return new FaultPlan(
+                Geometry.SECTOR_BYTES, 1, 0, Geometry.SECTOR_BYTES, false, Shrink.EXACT);
     }
 
     /** A medium as the numbers fall. */
@@ -46,6 +50,7 @@ public record FaultPlan(
                 random.nextInt(4) == 0 ? 1 : sector,
                 random.nextInt(3) == 0 ? 0 : random.nextInt(200),
                 steps[random.nextInt(steps.length)],
+                true,
                 Shrink.values()[random.nextInt(8) < 5 ? 0 : random.nextInt(3)]);
     }
 

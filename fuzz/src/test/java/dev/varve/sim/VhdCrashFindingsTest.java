@@ -30,7 +30,7 @@ class VhdCrashFindingsTest {
     private final VhdFormat format = new VhdFormat(clock);
     private final RandomGenerator random = new Seed(7).stream("test");
     private final Patterns patterns = new Patterns();
-    private FaultPlan plan = new FaultPlan(SECTOR, 1, 0, SECTOR, FaultPlan.Shrink.EXACT);
+    private FaultPlan plan = new FaultPlan(SECTOR, 1, 0, SECTOR, true, FaultPlan.Shrink.EXACT);
     private SimContent content = new SimContent(0);
 
     private SimHost powerOn() {
@@ -137,7 +137,7 @@ class VhdCrashFindingsTest {
     @Test
     void putsTheFooterAtTheEndOfAVolumeThatIsTooLarge() {
         for (FaultPlan.Shrink shrink : FaultPlan.Shrink.values()) {
-            plan = new FaultPlan(4096, 4096, 0, 4 << 20, shrink);
+            plan = new FaultPlan(4096, 4096, 0, 4 << 20, true, shrink);
             content = new SimContent(0);
             create();
             StructureCheck.check(content, true);
@@ -158,7 +158,7 @@ class VhdCrashFindingsTest {
     /** The same for a fixed disk, which was refused when its volume was larger than it. */
     @Test
     void putsTheFooterOfAFixedDiskAtTheEndOfItsVolume() {
-        plan = new FaultPlan(4096, 4096, 0, 4 << 20, FaultPlan.Shrink.NEVER);
+        plan = new FaultPlan(4096, 4096, 0, 4 << 20, true, FaultPlan.Shrink.NEVER);
         try (SimHost host = powerOn()) {
             format.createFixed(host.access(), new UUID(1, 2), SIZE);
             assertTrue(format.inspect(host.access()).clean());
