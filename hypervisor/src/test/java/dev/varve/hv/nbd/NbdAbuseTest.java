@@ -433,4 +433,23 @@ class NbdAbuseTest {
             assertEquals(512, client.reply(512).data().length);
         }
     }
+
+    /** It is gone before it has arrived on the lane of its disk. */
+    @Test
+    void aClientThatLeavesRightAfterItsChoiceIsForgotten() throws IOException {
+        byte[] data =
+                ByteBuffer.allocate(4 + name.length() + 2)
+                        .putInt(name.length())
+                        .put(name.getBytes(java.nio.charset.StandardCharsets.UTF_8))
+                        .putShort((short) 0)
+                        .array();
+        for (int i = 0; i < 50; i++) {
+            try (RawClient client = connect()) {
+                client.greet(Nbd.FLAG_FIXED_NEWSTYLE);
+                client.send(RawClient.option(Nbd.OPT_GO, data));
+            }
+        }
+        server.awaitConnections(0);
+        assertServes();
+    }
 }

@@ -212,11 +212,15 @@ public final class DeviceGraph implements BlockDevice {
         }
     }
 
-    /** Lets held requests go on, in the order in which they came. */
+    /** Ends a drain, if there is one, and lets held requests go on in the order in which they came. */
     public void resume() {
-        holding = false;
         drainListener = null;
         drainDeadline.cancel();
+        letHeldGo();
+    }
+
+    private void letHeldGo() {
+        holding = false;
         BlockRequest request = heldFirst;
         heldFirst = null;
         heldLast = null;
@@ -231,7 +235,7 @@ public final class DeviceGraph implements BlockDevice {
     /** Refuses all requests from now on, held ones included, with {@link IoStatus#CANCELLED}. */
     public void cut() {
         cut = true;
-        resume();
+        letHeldGo();
     }
 
     /** Whether {@link #cut()} was called. */

@@ -329,26 +329,50 @@ class DeviceGraphTest {
     }
 
     @Test
+    void aDrainThatGaveUpDoesNotStandInTheWayOfTheNext() {
+        use();
+        hang();
+        start(BlockOp.READ, 0);
+        List<String> givenUp = new ArrayList<>();
+        graph.drain(lane.lane(), SECOND, drained -> givenUp.add("first"));
+        graph.resume();
+        graph.drain(lane.lane(), 2 * SECOND, drains::add);
+        lane.advance(SECOND);
+        assertTrue(drains.isEmpty());
+        lane.advance(SECOND);
+        assertEquals(List.of(false), drains);
+        assertTrue(givenUp.isEmpty());
+        graph.resume();
+        faults.clear();
+        faults.releaseHung();
+    }
+
+    @Test
     void buffersAreBoundedAlignedAndUsedAgain() {
-        try (BufferPool pool = new BufferPool(1 << 20)) {
-            List<java.lang.foreign.MemorySegment> lent = new ArrayList<>();
-            for (var buffer = pool.acquire(4096); buffer != null; buffer = pool.acquire(4096)) {
-                assertEquals(0, buffer.address() % 4096);
-                assertEquals(4096 + BufferPool.HEADROOM_BYTES, buffer.byteSize());
-                lent.add(buffer);
-            }
-            assertEquals(128, lent.size());
-            assertTrue(pool.acquire(BufferPool.LARGEST_BYTES) != null, "one of each size is there");
-            assertNull(pool.acquire(BufferPool.LARGEST_BYTES));
-            assertTrue(pool.acquireNow(5000).byteSize() >= 5000 + BufferPool.HEADROOM_BYTES);
-            long allocated = pool.allocatedBytes();
-            lent.forEach(pool::release);
-            for (int i = 0; i < lent.size(); i++) {
-                assertTrue(pool.acquire(1) != null);
-            }
-            assertEquals(allocated, pool.allocatedBytes());
-            assertThrows(
-                    IllegalStateException.class, () -> pool.acquire(BufferPool.LARGEST_BYTES + 1));
+        List<Runnable> later = new ArrayList<>();
+        BufferPool pool = new BufferPool(1 << 20, later::add);
+        List<java.lang.foreign.MemorySegment> lent = new ArrayList<>();
+        for (var buffer = pool.acquire(4096); buffer != null; buffer = pool.acquire(4096)) {
+            assertEquals(0, buffer.address() % 4096);
+            assertEquals(4096 + BufferPool.HEADROOM_BYTES, buffer.byteSize());
+            lent.add(buffer);
         }
+        assertEquals(128, lent.size());
+        List<String> woken = new ArrayList<>();
+        pool.whenReleased(() -> woken.add("one"));
+        pool.whenReleased(() -> woken.add("two"));
+        var beyond = pool.acquireNow(5000);
+        assertTrue(beyond.byteSize() >= 5000 + BufferPool.HEADROOM_BYTES);
+        pool.release(beyond);
+        assertEquals(1 << 20, pool.allocatedBytes());
+        assertEquals(List.of(), woken);
+        later.forEach(Runnable::run);
+        assertEquals(List.of("one", "two"), woken);
+        lent.forEach(pool::release);
+        var large = pool.acquire(512 << 10);
+        assertTrue(large != null, "free buffers make way for another size");
+        assertTrue(pool.allocatedBytes() <= 1 << 20);
+        assertThrows(
+                IllegalStateException.class, () -> pool.acquire(BufferPool.LARGEST_BYTES + 1));
     }
 }

@@ -35,6 +35,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -555,5 +558,61 @@ class VhdTroubleTest {
         assertEquals(ErrorCode.SR_VDI_IN_USE, refused.code());
         new DiskClient(vdi).flush();
         vdi.close(operation);
+    }
+
+    /** The storage was only slow: what had not been flushed when the disk was taken away is there. */
+    @Test
+    void aCloseThatGaveUpGoesOnWhenTheStorageAnswers() throws Exception {
+        Path file = create("slow.vhd", format);
+        WatchedVolume volume = new WatchedVolume(file);
+        ActiveVdi slow = activate(volume, format, volume.watch(), faults);
+        new DiskClient(slow).write(5 << 20, pattern(4096, 9));
+        strike(FaultFilter.Rule.hang(Set.of(BlockOp.FLUSH)));
+        Operation soon = Operation.within("close", clock, 300, TimeUnit.MILLISECONDS);
+        assertThrows(StorageException.class, () -> slow.close(soon));
+        releaseHung();
+        assertTrue(volume.closed.await(30, TimeUnit.SECONDS));
+        try (OpenVolume open = engine.open(new FileVolume(file, false), false)) {
+            assertTrue(format.inspect(open.access(operation)).clean());
+        }
+        ActiveVdi again = activate(file);
+        assertArrayEquals(pattern(4096, 9), new DiskClient(again).read(5 << 20, 4096));
+        again.close(operation);
+    }
+
+    /**
+     * A guest writes what looks like the footer of a fixed disk of just the right size into its last
+     * sector. If that sector were ever the last of the volume, a crash would turn the metadata of the
+     * image into the content of the disk.
+     */
+    @Test
+    void aGuestCannotMakeItsImageLookLikeAnother() throws IOException {
+        Path file = create("disk.vhd", format);
+        ActiveVdi vdi = activate(file);
+        new DiskClient(vdi).write(SIZE - 4096, pattern(4096, 1));
+        vdi.close(operation);
+        long dataEnd = Files.size(file) - 512;
+        byte[] footer = Files.readAllBytes(file);
+        byte[] fixed = java.util.Arrays.copyOf(footer, 512);
+        ByteBuffer fields = ByteBuffer.wrap(fixed);
+        fields.putLong(16, -1L).putLong(48, dataEnd - 512).putInt(60, 2).putInt(64, 0);
+        int sum = 0;
+        for (byte b : fixed) {
+            sum += b & 0xFF;
+        }
+        fields.putInt(64, ~sum);
+        vdi = activate(file);
+        new DiskClient(vdi).write(SIZE - 512, fixed);
+        vdi.close(operation);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.truncate(dataEnd + 512).write(ByteBuffer.allocate(512), dataEnd);
+        }
+        ActiveVdi opened = activate(file);
+        Path afterCrash = directory.resolve("crash.vhd");
+        Files.copy(file, afterCrash);
+        opened.close(operation);
+        try (OpenVolume open = engine.open(new FileVolume(afterCrash, false), false)) {
+            assertEquals(SIZE, format.inspect(open.access(operation)).sizeBytes());
+        }
     }
 }

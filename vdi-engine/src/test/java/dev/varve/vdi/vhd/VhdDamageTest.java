@@ -236,6 +236,18 @@ class VhdDamageTest {
     }
 
     @Test
+    void refusesAnEncryptedImage() {
+        VhdImageBuilder builder = builder().batmap();
+        byte[] image = builder.build();
+        image[builder.batmapOffset() + 29] = 1;
+        StorageException refused =
+                assertThrows(
+                        StorageException.class, () -> VhdImage.read(new MemoryAccess(image)));
+        assertEquals(ErrorCode.VDI_LOAD, refused.code());
+        assertTrue(refused.sentence().contains("encrypted"), refused.sentence());
+    }
+
+    @Test
     void ignoresABatmapThatCannotBeRight() {
         VhdImageBuilder builder = builder().batmap();
         byte[] image = builder.build();
