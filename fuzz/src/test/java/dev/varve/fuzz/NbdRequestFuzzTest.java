@@ -3,6 +3,7 @@
 package dev.varve.fuzz;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
@@ -55,14 +56,17 @@ class NbdRequestFuzzTest {
         Seed seed = new Seed(data.below(256));
         Map<Long, Sent> sent = new HashMap<>();
         NbdMessages messages = hello(structured);
+        boolean endsRaw = false;
         for (long cookie = 1; data.areLeft() && cookie < MOST_REQUESTS; cookie++) {
             if (data.below(40) == 39) {
+                endsRaw = true;
                 messages.raw(data.take(200));
                 break; // whatever follows cannot be told apart from what was meant
             }
             request(data, cookie, messages, sent);
         }
-        converse(seed, messages.toByteArray(), structured, sent);
+        Answers answers = new Answers(structured, endsRaw, sent);
+        answers.check(converse(seed, messages.toByteArray()));
     }
 
     private static NbdMessages hello(boolean structured) {
@@ -95,8 +99,7 @@ class NbdRequestFuzzTest {
         }
     }
 
-    private static void converse(
-            Seed seed, byte[] input, boolean structured, Map<Long, Sent> sent) {
+    private static ByteBuffer converse(Seed seed, byte[] input) {
         try (SimHost host = VhdBytes.host(Disk.CONTENT.copy())) {
             ActiveVdi vdi = Disk.activate(host);
             NbdExport export = new NbdExport(NAME, vdi);
@@ -107,7 +110,7 @@ class NbdRequestFuzzTest {
             host.runFor(1_000_000_000);
             assertEquals(0, vdi.requests().inUse());
             assertEquals(0, vdi.device().inFlight());
-            checkAnswers(ByteBuffer.wrap(client.answers()), structured, sent);
+            return ByteBuffer.wrap(client.answers());
         }
     }
 
@@ -123,44 +126,59 @@ class NbdRequestFuzzTest {
         }
     }
 
-    private static void checkAnswers(ByteBuffer in, boolean structured, Map<Long, Sent> sent) {
-        in.position(GREETING);
-        while (in.remaining() >= 20 && in.getInt(in.position()) == 0x0003_E889) {
-            in.position(in.position() + 20 + in.getInt(in.position() + 16));
-        }
-        while (in.hasRemaining()) {
-            int magic = in.getInt();
-            assertTrue(magic == SIMPLE || (structured && magic == CHUNK));
-            if (magic == SIMPLE) {
-                simple(in, structured, sent);
-            } else {
-                chunk(in, sent);
+    /**
+     * What the answers may be.
+     *
+     * @param endsRaw whether the input ended with bytes that perhaps were no requests: the server
+     *     may have cut the connection in the middle of an answer then
+     */
+    private record Answers(boolean structured, boolean endsRaw, Map<Long, Sent> sent) {
+        void check(ByteBuffer in) {
+            in.position(GREETING);
+            while (in.remaining() >= 20 && in.getInt(in.position()) == 0x0003_E889) {
+                in.position(in.position() + 20 + in.getInt(in.position() + 16));
+            }
+            while (in.hasRemaining() && isWhole(in, 16)) {
+                int magic = in.getInt();
+                assertTrue(magic == SIMPLE || (structured && magic == CHUNK));
+                int length = magic == SIMPLE ? simple(in) : chunk(in);
+                if (!isWhole(in, length)) {
+                    return;
+                }
+                in.position(in.position() + length);
             }
         }
-    }
 
-    private static void simple(ByteBuffer in, boolean structured, Map<Long, Sent> sent) {
-        int error = in.getInt();
-        long cookie = in.getLong();
-        Sent request = sent.remove(cookie);
-        if (request == null) {
-            return; // of the raw bytes, which come last
+        private boolean isWhole(ByteBuffer in, int length) {
+            assertTrue(length >= 0 && (endsRaw || length <= in.remaining()));
+            return length <= in.remaining();
         }
-        if (request.command == NbdMessages.READ && error == 0) {
-            assertTrue(!structured, "a read is answered in chunks when that was agreed");
-            in.position(in.position() + request.length);
-        }
-    }
 
-    private static void chunk(ByteBuffer in, Map<Long, Sent> sent) {
-        assertEquals(1, in.getShort(), "one chunk is the whole answer");
-        int type = Short.toUnsignedInt(in.getShort());
-        Sent request = sent.remove(in.getLong());
-        int length = in.getInt();
-        assertTrue(length >= 0 && length <= in.remaining());
-        if (request != null && type == 1) {
-            assertEquals(request.length + 8, length);
+        /** Gives how much data follows. */
+        private int simple(ByteBuffer in) {
+            int error = in.getInt();
+            Sent request = sent.remove(in.getLong());
+            assertTrue(request != null || endsRaw, "an answer belongs to a request");
+            if (request == null || request.command != NbdMessages.READ || error != 0) {
+                return 0;
+            }
+            assertFalse(structured, "a read is answered in chunks when that was agreed");
+            return request.length;
         }
-        in.position(in.position() + length);
+
+        private int chunk(ByteBuffer in) {
+            if (!isWhole(in, 16)) {
+                return in.remaining();
+            }
+            assertEquals(1, in.getShort(), "one chunk is the whole answer");
+            int type = Short.toUnsignedInt(in.getShort());
+            Sent request = sent.remove(in.getLong());
+            assertTrue(request != null || endsRaw, "an answer belongs to a request");
+            int length = in.getInt();
+            if (request != null && type == 1) {
+                assertEquals(request.length + 8, length);
+            }
+            return length;
+        }
     }
 }
