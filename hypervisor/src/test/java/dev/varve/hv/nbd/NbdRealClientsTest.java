@@ -144,6 +144,7 @@ class NbdRealClientsTest {
                         "--verify=crc32c",
                         "--do_verify=1",
                         "--verify_fatal=1",
+                        "--verify_state_save=0",
                         "--fsync=64");
         assertTrue(output.contains("err= 0"), output);
         end(vdi);
