@@ -114,6 +114,11 @@ class CanaryTest {
         }
 
         @Override
+        public void failed(IoStatus status) {
+            layer.failed(status);
+        }
+
+        @Override
         public boolean isDirty() {
             return layer.isDirty();
         }

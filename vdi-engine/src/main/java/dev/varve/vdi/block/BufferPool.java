@@ -19,7 +19,7 @@ import java.util.function.Consumer;
  *
  * <p><b>Threads:</b> the lane's only.
  */
-public final class BufferPool {
+public final class BufferPool implements AutoCloseable {
     /** How much room is before the data, in bytes. */
     public static final int HEADROOM_BYTES = 4096;
 
@@ -142,5 +142,16 @@ public final class BufferPool {
     /** How much memory it holds, lent out or free, in bytes. */
     public long allocatedBytes() {
         return allocatedBytes;
+    }
+
+    /** Gives free buffers back to the system. What is lent stays with whoever has it. */
+    @Override
+    public void close() {
+        for (int index = 0; index < CLASSES; index++) {
+            while (freeCount[index] > 0) {
+                Libc.free(takeFree(index));
+                allocatedBytes -= bufferBytes(index);
+            }
+        }
     }
 }

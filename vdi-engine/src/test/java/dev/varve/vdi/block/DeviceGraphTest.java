@@ -374,5 +374,8 @@ class DeviceGraphTest {
         assertTrue(pool.allocatedBytes() <= 1 << 20);
         assertThrows(
                 IllegalStateException.class, () -> pool.acquire(BufferPool.LARGEST_BYTES + 1));
+        pool.release(large);
+        pool.close();
+        assertEquals(0, pool.allocatedBytes());
     }
 }
