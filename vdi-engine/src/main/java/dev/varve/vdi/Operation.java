@@ -3,12 +3,13 @@
 package dev.varve.vdi;
 
 import dev.varve.vdi.time.Clock;
+
 import java.util.concurrent.TimeUnit;
 
 /**
- * The handle of an operation that may take long: how far it is, whether it was cancelled, how fast it
- * may go and when it has to be done. Whoever works calls {@link #checkpoint()} between steps; whoever
- * waits reads the progress. A task of the API is a view of one of these.
+ * The handle of an operation that may take long: how far it is, whether it was cancelled, how fast
+ * it may go and when it has to be done. Whoever works calls {@link #checkpoint()} between steps;
+ * whoever waits reads the progress. A task of the API is a view of one of these.
  *
  * <p><b>Threads:</b> one thread works, any thread may read or cancel.
  */

@@ -4,7 +4,9 @@ package dev.varve.vdi;
 
 import java.util.List;
 
-/** An operation failed: the error code and its parameters, in the shape in which clients get them. */
+/**
+ * An operation failed: the error code and its parameters, in the shape in which clients get them.
+ */
 public final class StorageException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

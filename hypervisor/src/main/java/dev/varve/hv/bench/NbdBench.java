@@ -16,6 +16,9 @@ import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.time.Threads;
+
+import org.apache.commons.io.file.PathUtils;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,15 +31,15 @@ import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
-import org.apache.commons.io.file.PathUtils;
 
 /**
- * Our exports beside {@code qemu-nbd}, the client's own ceiling ({@code nbdkit null}) and fio straight
- * on a file, with the same jobs on the same file system in one run.
+ * Our exports beside {@code qemu-nbd}, the client's own ceiling ({@code nbdkit null}) and fio
+ * straight on a file, with the same jobs on the same file system in one run.
  *
- * <p>Rows alternate between servers, so that a drift of the machine strikes all of them; each figure is
- * the median of the repetitions. Processors shared by client and server, a file system that is nearly
- * full, or another load make the numbers wrong: read ratios, not requests for each second.
+ * <p>Rows alternate between servers, so that a drift of the machine strikes all of them; each
+ * figure is the median of the repetitions. Processors shared by client and server, a file system
+ * that is nearly full, or another load make the numbers wrong: read ratios, not requests for each
+ * second.
  */
 public final class NbdBench {
     private static final long SIZE = 1L << 30;
@@ -89,7 +92,9 @@ public final class NbdBench {
         List<String> missing = Programs.missing("fio", "qemu-nbd", "qemu-img", "nbdkit", "nbdinfo");
         if (!missing.isEmpty()) {
             System.err.println(
-                    "bench nbd needs " + missing + "; the packages are fio qemu-utils nbdkit libnbd-bin");
+                    "bench nbd needs "
+                            + missing
+                            + "; the packages are fio qemu-utils nbdkit libnbd-bin");
             System.exit(1);
         }
         Files.createDirectories(parent);
@@ -126,8 +131,7 @@ public final class NbdBench {
                         RandomSource.secure(),
                         blocking,
                         operation);
-        SrIdentity identity =
-                new SrIdentity(RandomSource.secure().uuid(), "bench", "", Map.of());
+        SrIdentity identity = new SrIdentity(RandomSource.secure().uuid(), "bench", "", Map.of());
         DeviceConfig config =
                 new DeviceConfig(Map.of("location", directory.resolve("sr").toString()));
         driver.create(identity, config, context);
@@ -138,7 +142,8 @@ public final class NbdBench {
     private void run(boolean pinned) throws IOException, InterruptedException {
         System.out.printf(
                 "varve bench nbd: 1 GiB, one connection, %d repetitions of each row, %s%n",
-                repetitions, pinned ? "client on processor 0, servers on 1" : "processors not pinned");
+                repetitions,
+                pinned ? "client on processor 0, servers on 1" : "processors not pinned");
         engine.describe().forEach(System.out::println);
         for (State state : State.values()) {
             System.out.printf("%nwrites go to: %s%n", state.name().toLowerCase(Locale.ROOT));

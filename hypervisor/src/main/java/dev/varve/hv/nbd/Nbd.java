@@ -5,8 +5,8 @@ package dev.varve.hv.nbd;
 import dev.varve.vdi.block.IoStatus;
 
 /**
- * Numbers of the NBD protocol, from the protocol document of the NBD project. All numbers on the wire
- * are big-endian. {@code docs/protocols/nbd.md} has the tables of the messages.
+ * Numbers of the NBD protocol, from the protocol document of the NBD project. All numbers on the
+ * wire are big-endian. {@code docs/protocols/nbd.md} has the tables of the messages.
  */
 final class Nbd {
     static final long MAGIC = 0x4E42444D41474943L;

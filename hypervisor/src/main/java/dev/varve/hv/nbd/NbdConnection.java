@@ -99,9 +99,7 @@ public final class NbdConnection {
      * @param negotiated told when the client has chosen or left; perhaps more than once
      */
     public NbdConnection(
-            NbdSocket socket,
-            NbdHandshake.Exports exports,
-            Consumer<NbdConnection> negotiated) {
+            NbdSocket socket, NbdHandshake.Exports exports, Consumer<NbdConnection> negotiated) {
         this.socket = socket;
         this.exports = exports;
         this.negotiated = negotiated;

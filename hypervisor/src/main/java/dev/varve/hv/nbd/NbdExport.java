@@ -4,6 +4,7 @@ package dev.varve.hv.nbd;
 
 import dev.varve.vdi.block.BlockFeature;
 import dev.varve.vdi.engine.ActiveVdi;
+
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 

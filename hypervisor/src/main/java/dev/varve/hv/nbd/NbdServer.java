@@ -8,6 +8,7 @@ import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.io.IoOp;
+
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -16,11 +17,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.TimeUnit;
-import java.util.Set;
 
 /**
  * Serves disks over NBD on a UNIX socket that only the owner of the daemon can open.
@@ -84,8 +85,8 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
             if (connectionCount() >= MOST_CONNECTIONS) {
                 Libc.close(client);
             } else {
-                NbdConnection connection = new NbdConnection(
-                                NbdSocket.of(client), this, negotiating::remove);
+                NbdConnection connection =
+                        new NbdConnection(NbdSocket.of(client), this, negotiating::remove);
                 negotiating.add(connection);
                 connection.start(lane);
             }
@@ -93,7 +94,8 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
         if (client == -Libc.EAGAIN || client == -Libc.ECONNABORTED) {
             lane.io().submit(acceptOp);
         } else {
-            // Out of descriptors or memory: the socket stays readable, so asking at once would spin.
+            // Out of descriptors or memory: the socket stays readable, so asking at once would
+            // spin.
             lane.schedule(acceptLater, ACCEPT_AGAIN_NANOS);
         }
     }

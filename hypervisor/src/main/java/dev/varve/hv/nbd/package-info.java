@@ -3,7 +3,7 @@
 /**
  * The NBD server: every attached disk is an export whose name is the disk's UUID.
  *
- * <p>Sockets belong to lanes. A connection begins on the lane that accepts it and moves to the lane of
- * the disk it asks for, so a request reaches the disk without changing threads.
+ * <p>Sockets belong to lanes. A connection begins on the lane that accepts it and moves to the lane
+ * of the disk it asks for, so a request reaches the disk without changing threads.
  */
 package dev.varve.hv.nbd;

@@ -123,7 +123,9 @@ public final class Attachments {
                 .anyMatch(vbd -> vbd.flag("currently_attached") || vbd.flag("wanted"));
     }
 
-    /** Unplugs a connection. When storage fails or does not answer, it is unplugged all the same. */
+    /**
+     * Unplugs a connection. When storage fails or does not answer, it is unplugged all the same.
+     */
     public void unplug(ApiObject vbd, Operation operation) {
         if (!vbd.flag("currently_attached")) {
             if (!vbd.flag("wanted")) {

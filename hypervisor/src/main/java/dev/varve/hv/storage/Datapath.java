@@ -3,17 +3,18 @@
 package dev.varve.hv.storage;
 
 import dev.varve.vdi.Operation;
+
 import java.net.URI;
 import java.util.Map;
 import java.util.UUID;
 
 /**
- * The way of a disk to its user, in four steps: attach (the disk is known here), activate (its image is
- * opened and its claim taken; it serves I/O), deactivate (everything is on storage, the claim is given
- * up), detach.
+ * The way of a disk to its user, in four steps: attach (the disk is known here), activate (its
+ * image is opened and its claim taken; it serves I/O), deactivate (everything is on storage, the
+ * claim is given up), detach.
  *
- * <p>Two hosts may have the same disk attached for writing, as during a move of a VM; only one can have
- * it activated.
+ * <p>Two hosts may have the same disk attached for writing, as during a move of a VM; only one can
+ * have it activated.
  *
  * <p><b>Threads:</b> any. Calls on one disk are made one after the other by the caller.
  */
@@ -37,10 +38,10 @@ public interface Datapath {
     URI activate(UUID vdi, Operation operation);
 
     /**
-     * Ends connections, brings everything to storage and gives the claim up. When the storage answers
-     * nothing for some seconds, or not before the operation's deadline, the disk is cut off and the
-     * call fails with DEVICE_DETACH_TIMEOUT. Whatever the failure, the disk is deactivated, and what
-     * was flushed before is on storage.
+     * Ends connections, brings everything to storage and gives the claim up. When the storage
+     * answers nothing for some seconds, or not before the operation's deadline, the disk is cut off
+     * and the call fails with DEVICE_DETACH_TIMEOUT. Whatever the failure, the disk is deactivated,
+     * and what was flushed before is on storage.
      */
     void deactivate(UUID vdi, Operation operation);
 

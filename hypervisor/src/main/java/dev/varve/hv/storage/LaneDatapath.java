@@ -15,6 +15,7 @@ import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
+
 import java.net.URI;
 import java.util.HashMap;
 import java.util.List;
@@ -107,7 +108,8 @@ final class LaneDatapath implements Datapath {
                 return found.get();
             }
         }
-        throw ErrorCode.VDI_NOT_ON_STORAGE.because("there is no disk " + vdi + " in its repository");
+        throw ErrorCode.VDI_NOT_ON_STORAGE.because(
+                "there is no disk " + vdi + " in its repository");
     }
 
     private Attachment require(UUID vdi) {
@@ -118,7 +120,9 @@ final class LaneDatapath implements Datapath {
         return attachment;
     }
 
-    /** A disk that did not come free keeps its claim: the storage may still write what it was given. */
+    /**
+     * A disk that did not come free keeps its claim: the storage may still write what it was given.
+     */
     @Override
     public void deactivate(UUID vdi, Operation operation) {
         Attachment attachment = require(vdi);
@@ -155,7 +159,8 @@ final class LaneDatapath implements Datapath {
         ActiveVdi active = require(vdi).vdi;
         Map<String, Long> counters = new HashMap<>();
         if (active != null) {
-            for (Map.Entry<StatsFilter.Counter, Long> entry : active.stats().snapshot().entrySet()) {
+            for (Map.Entry<StatsFilter.Counter, Long> entry :
+                    active.stats().snapshot().entrySet()) {
                 counters.put(entry.getKey().name().toLowerCase(Locale.ROOT), entry.getValue());
             }
         }

@@ -63,8 +63,9 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  *
  * <p>A commit that takes only one step needs no journal: the step itself is the point at which it
  * happens. Nor does one that only removes a volume: it happens when the file goes, and what is left
- * of the volume means nothing then. So a volume can be removed when there is no room for a journal. A step that fails after the journal is durable (the directory vanished, say) fails the
- * call, but the commit has happened; the next commit or {@link #recover()} finishes it first.
+ * of the volume means nothing then. So a volume can be removed when there is no room for a journal.
+ * A step that fails after the journal is durable (the directory vanished, say) fails the call, but
+ * the commit has happened; the next commit or {@link #recover()} finishes it first.
  *
  * <p><b>Threads:</b> any. Commits of one store, and of all stores on the same directory, exclude
  * each other. A listing may see another <em>process</em> in the middle of a commit, never its own.

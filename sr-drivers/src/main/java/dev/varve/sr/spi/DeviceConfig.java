@@ -3,6 +3,7 @@
 package dev.varve.sr.spi;
 
 import dev.varve.vdi.ErrorCode;
+
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;

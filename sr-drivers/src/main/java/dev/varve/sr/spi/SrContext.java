@@ -5,6 +5,7 @@ package dev.varve.sr.spi;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
+
 import java.nio.file.Path;
 import java.util.UUID;
 import java.util.concurrent.Executor;

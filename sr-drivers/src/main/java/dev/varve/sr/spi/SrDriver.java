@@ -9,8 +9,8 @@ import java.util.Set;
  * A type of storage repository. Found by {@link java.util.ServiceLoader}; without state of its own.
  *
  * <p>A driver knows where volumes are and how to reach them. It does not know what a disk is: see
- * {@link dev.varve.vdi.store.VolumeStore}. What it does not declare as a capability is refused before
- * it is asked.
+ * {@link dev.varve.vdi.store.VolumeStore}. What it does not declare as a capability is refused
+ * before it is asked.
  *
  * <p><b>Threads:</b> any; calls may block on the medium.
  */
@@ -34,12 +34,14 @@ public interface SrDriver {
     ProbeResult probe(DeviceConfig config, SrContext context);
 
     /**
-     * Makes an empty repository. Fails with SR_EXISTS when there is something already; nothing is left
-     * behind when it fails.
+     * Makes an empty repository. Fails with SR_EXISTS when there is something already; nothing is
+     * left behind when it fails.
      */
     void create(SrIdentity identity, DeviceConfig config, SrContext context);
 
-    /** Makes the volumes of a repository usable on this host, and finishes what a crash interrupted. */
+    /**
+     * Makes the volumes of a repository usable on this host, and finishes what a crash interrupted.
+     */
     AttachedSr attach(SrIdentity identity, DeviceConfig config, SrContext context);
 
     /**

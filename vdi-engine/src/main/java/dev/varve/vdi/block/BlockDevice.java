@@ -11,8 +11,8 @@ import java.util.Set;
  * with the medium. It may complete before {@link #submit} returns. Requests that overlap while in
  * flight have no order; whoever needs one waits for the first.
  *
- * <p><b>Threads:</b> {@link #submit} is called on the thread of the lane that the request belongs to.
- * Geometry and features may be read anywhere.
+ * <p><b>Threads:</b> {@link #submit} is called on the thread of the lane that the request belongs
+ * to. Geometry and features may be read anywhere.
  *
  * <p><b>Durability:</b> a completed write is durable once a flush that was submitted after it has
  * completed.

@@ -2,7 +2,9 @@
 
 package dev.varve.vdi.block;
 
-/** What a device can do besides reading. A filter may drop features of the device below, never add. */
+/**
+ * What a device can do besides reading. A filter may drop features of the device below, never add.
+ */
 public enum BlockFeature {
     /** It can be written. */
     WRITE,

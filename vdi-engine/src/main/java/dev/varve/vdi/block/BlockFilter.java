@@ -3,14 +3,15 @@
 package dev.varve.vdi.block;
 
 import dev.varve.vdi.Invariant;
+
 import java.util.Set;
 
 /**
  * A device that stands in front of exactly one other and passes on what it does not care about.
  *
- * <p>A filter may drop features of the next device, but not add any, and does not change the data that
- * is seen through it. What a subclass does not override is forwarded. Only a {@link DeviceGraph} sets
- * and changes what comes next.
+ * <p>A filter may drop features of the next device, but not add any, and does not change the data
+ * that is seen through it. What a subclass does not override is forwarded. Only a {@link
+ * DeviceGraph} sets and changes what comes next.
  */
 public abstract class BlockFilter implements BlockDevice {
     private BlockDevice next;

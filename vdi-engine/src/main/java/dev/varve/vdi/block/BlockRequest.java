@@ -4,14 +4,16 @@ package dev.varve.vdi.block;
 
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.io.IoOp;
+
 import java.lang.foreign.MemorySegment;
 
 /**
  * A request on its way through devices: a mutable slot, made once and used again and again.
  *
- * <p>A filter that wants to see the end of a request pushes a completion before it passes the request
- * on; {@link #complete} takes the topmost one off and calls it. A device that splits a request takes
- * child requests from the {@link #context} and keeps count in {@link #cursor} and {@link #pending}.
+ * <p>A filter that wants to see the end of a request pushes a completion before it passes the
+ * request on; {@link #complete} takes the topmost one off and calls it. A device that splits a
+ * request takes child requests from the {@link #context} and keeps count in {@link #cursor} and
+ * {@link #pending}.
  *
  * <p><b>Threads:</b> the lane's only, from submission to completion.
  */

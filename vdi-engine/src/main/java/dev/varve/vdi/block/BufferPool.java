@@ -11,8 +11,8 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 
 /**
- * Page-aligned native memory in sizes of powers of two, bounded in sum. What is free in one size makes
- * way for another when the bound is reached.
+ * Page-aligned native memory in sizes of powers of two, bounded in sum. What is free in one size
+ * makes way for another when the bound is reached.
  *
  * <p>Each buffer has a page of room before its data, so that a protocol can put a header right in
  * front of the data and send both in one piece.
@@ -64,8 +64,8 @@ public final class BufferPool implements AutoCloseable {
     }
 
     /**
-     * A buffer, past the limit if need be: for work that others wait for, and of which there is only
-     * as much as there are requests in flight.
+     * A buffer, past the limit if need be: for work that others wait for, and of which there is
+     * only as much as there are requests in flight.
      */
     public MemorySegment acquireNow(int dataBytes) {
         MemorySegment buffer = acquire(dataBytes);

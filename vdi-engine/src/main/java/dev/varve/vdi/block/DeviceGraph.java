@@ -177,7 +177,9 @@ public final class DeviceGraph implements BlockDevice {
         heldLast = request;
     }
 
-    /** How many requests have ended so far; it stands still while the device is stuck. Any thread. */
+    /**
+     * How many requests have ended so far; it stands still while the device is stuck. Any thread.
+     */
     public long finishedCount() {
         return finishedCount.get();
     }
@@ -212,7 +214,9 @@ public final class DeviceGraph implements BlockDevice {
         }
     }
 
-    /** Ends a drain, if there is one, and lets held requests go on in the order in which they came. */
+    /**
+     * Ends a drain, if there is one, and lets held requests go on in the order in which they came.
+     */
     public void resume() {
         drainListener = null;
         drainDeadline.cancel();

@@ -7,7 +7,8 @@ package dev.varve.vdi.block;
  *
  * @param sizeBytes how large it is; a multiple of the logical block
  * @param logicalBlockBytes what offsets and lengths have to be multiples of; a power of two
- * @param physicalBlockBytes what the medium writes at once; a power of two, at least the logical block
+ * @param physicalBlockBytes what the medium writes at once; a power of two, at least the logical
+ *     block
  * @param memoryAlignmentBytes what the address of a buffer has to be a multiple of; a power of two
  */
 public record Geometry(

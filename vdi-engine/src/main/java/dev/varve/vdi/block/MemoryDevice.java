@@ -8,8 +8,8 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * A device in memory. It refuses requests that do not keep to its geometry, the address of the memory
- * included, so that it shows what would fail on real hardware.
+ * A device in memory. It refuses requests that do not keep to its geometry, the address of the
+ * memory included, so that it shows what would fail on real hardware.
  */
 public final class MemoryDevice implements BlockDevice {
     private final Arena arena = Arena.ofShared();

@@ -3,18 +3,20 @@
 package dev.varve.vdi.disk;
 
 import dev.varve.vdi.Operation;
+
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Everything a user does with the disks of one repository. Nothing here depends on the kind of storage.
+ * Everything a user does with the disks of one repository. Nothing here depends on the kind of
+ * storage.
  *
- * <p><b>Threads:</b> any; calls block until they are done, are cancelled or late. Calls on different
- * disks run side by side.
+ * <p><b>Threads:</b> any; calls block until they are done, are cancelled or late. Calls on
+ * different disks run side by side.
  *
- * <p><b>Durability:</b> what a call made survives power loss once it has returned. A call that fails
- * leaves everything as it was.
+ * <p><b>Durability:</b> what a call made survives power loss once it has returned. A call that
+ * fails leaves everything as it was.
  */
 public interface DiskService {
     /**
@@ -29,13 +31,14 @@ public interface DiskService {
     /**
      * Makes a disk that reads as zero.
      *
-     * @throws dev.varve.vdi.StorageException VDI_TOO_SMALL or VDI_TOO_LARGE, SR_NO_SPACE, VDI_EXISTS
+     * @throws dev.varve.vdi.StorageException VDI_TOO_SMALL or VDI_TOO_LARGE, SR_NO_SPACE,
+     *     VDI_EXISTS
      */
     VdiInfo create(VdiSpec spec, Operation operation);
 
     /**
-     * Makes a disk larger, attached or not; the new part reads as zero. An attached disk shows its new
-     * size to clients that connect from then on.
+     * Makes a disk larger, attached or not; the new part reads as zero. An attached disk shows its
+     * new size to clients that connect from then on.
      *
      * @throws dev.varve.vdi.StorageException VDI_TOO_SMALL when it would become smaller
      */

@@ -17,6 +17,7 @@ import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
+
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -56,7 +57,8 @@ public final class Disks implements DiskService {
     public ImageFormat format(VolumeKind kind) {
         ImageFormat format = formats.get(kind);
         if (format == null) {
-            throw ErrorCode.VDI_TYPE.because("there is no image format for volumes of kind " + kind);
+            throw ErrorCode.VDI_TYPE.because(
+                    "there is no image format for volumes of kind " + kind);
         }
         return format;
     }
@@ -227,8 +229,7 @@ public final class Disks implements DiskService {
         return inspect(require(vdi), operation);
     }
 
-    private void resizeIdle(
-            VolumeInfo volume, ImageFormat format, long size, Operation operation) {
+    private void resizeIdle(VolumeInfo volume, ImageFormat format, long size, Operation operation) {
         try (OpenVolume open = engine.open(store.open(volume.id(), true), true)) {
             BlockAccess access = open.access(operation);
             ImageLayer layer = format.open(access, true);

@@ -3,6 +3,7 @@
 package dev.varve.vdi.disk;
 
 import dev.varve.vdi.store.VolumeKind;
+
 import java.util.UUID;
 
 /**

@@ -33,6 +33,7 @@ import java.util.concurrent.atomic.AtomicReference;
 public final class ActiveVdi {
     /** As good as for ever: a storage that is away may come back. */
     private static final long LONGEST_NANOS = TimeUnit.DAYS.toNanos(365);
+
     private static final ThreadFactory CLOSERS = Threads.virtualFactory("vdi-closer-");
 
     /** A storage that ends nothing for so long while a disk is closed is taken to be stuck. */
@@ -147,8 +148,8 @@ public final class ActiveVdi {
      *
      * @throws StorageException DEVICE_DETACH_TIMEOUT when the storage ended nothing for a while, or
      *     not all before the deadline. The disk is closed then for all who used it, but its volume
-     *     stays open: closing goes on as soon as the storage answers, and nothing that was written is
-     *     given up. Another error when the storage failed; the disk is closed then.
+     *     stays open: closing goes on as soon as the storage answers, and nothing that was written
+     *     is given up. Another error when the storage failed; the disk is closed then.
      */
     public void close(Operation operation) {
         onClose.run();

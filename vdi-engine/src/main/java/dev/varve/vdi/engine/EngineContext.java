@@ -3,13 +3,15 @@
 package dev.varve.vdi.engine;
 
 import dev.varve.vdi.time.Clock;
+
 import java.util.function.BiConsumer;
 
 /**
  * The settings of the engine.
  *
  * @param lanes how many lanes there are; {@code vdi.lanes}
- * @param ringSlots requests from other threads that a lane holds, a power of two; {@code vdi.ring-slots}
+ * @param ringSlots requests from other threads that a lane holds, a power of two; {@code
+ *     vdi.ring-slots}
  * @param requestsPerVdi requests that a disk has in flight at the most; {@code vdi.requests}
  * @param bufferBytesPerLane memory for data on each lane; {@code vdi.buffer-bytes}
  * @param poolThreads threads of a lane that has no io_uring; {@code vdi.pool-threads}

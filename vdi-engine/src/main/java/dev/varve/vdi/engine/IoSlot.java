@@ -5,6 +5,7 @@ package dev.varve.vdi.engine;
 import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockOp;
+
 import java.lang.foreign.MemorySegment;
 
 /**

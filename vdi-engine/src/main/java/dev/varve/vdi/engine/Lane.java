@@ -226,7 +226,9 @@ public final class Lane implements IoContext {
         return run;
     }
 
-    /** Tasks may add tasks; beyond a few rounds those wait for a turn, in which others come first. */
+    /**
+     * Tasks may add tasks; beyond a few rounds those wait for a turn, in which others come first.
+     */
     private int runEndOfTurn() {
         int run = 0;
         for (int pass = 0; pass < MOST_PASSES && !endOfTurn.isEmpty(); pass++) {

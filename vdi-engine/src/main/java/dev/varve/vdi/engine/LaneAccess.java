@@ -5,11 +5,12 @@ package dev.varve.vdi.engine;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
-import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.store.StoreVolume;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -19,8 +20,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * A volume for code that may wait: requests go through the ring of a lane, and the caller sleeps until
- * they are done, the operation is late or it was cancelled.
+ * A volume for code that may wait: requests go through the ring of a lane, and the caller sleeps
+ * until they are done, the operation is late or it was cancelled.
  */
 final class LaneAccess implements BlockAccess {
     private static final long CANCEL_CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
@@ -161,7 +162,8 @@ final class LaneAccess implements BlockAccess {
     private static StorageException failure(IoStatus status, String what) {
         return switch (status) {
             case NO_SPACE -> ErrorCode.SR_NO_SPACE.because("the storage is full: " + what);
-            case READ_ONLY -> ErrorCode.SR_NOT_WRITABLE.because("the storage is read-only: " + what);
+            case READ_ONLY ->
+                    ErrorCode.SR_NOT_WRITABLE.because("the storage is read-only: " + what);
             default -> ErrorCode.SR_IO_ERROR.because(what + " failed with " + status);
         };
     }

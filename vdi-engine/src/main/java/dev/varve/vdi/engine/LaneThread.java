@@ -6,6 +6,7 @@ import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.io.PoolBackend;
 import dev.varve.vdi.io.UringBackend;
 import dev.varve.vdi.time.Threads;
+
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 

@@ -5,6 +5,7 @@ package dev.varve.vdi.engine;
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.BufferPool;
+
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 
@@ -12,8 +13,8 @@ import java.util.ArrayDeque;
  * The requests that a disk can have in flight, and the memory for their data. A front end that gets
  * none stops taking requests from its client and is told when there is one again.
  *
- * <p>Memory is shared by the disks of a lane, but each can always have {@value #OWN_BYTES} bytes, or
- * what one request needs, whatever the others hold: so a disk that is stuck delays no other.
+ * <p>Memory is shared by the disks of a lane, but each can always have {@value #OWN_BYTES} bytes,
+ * or what one request needs, whatever the others hold: so a disk that is stuck delays no other.
  *
  * <p><b>Threads:</b> the lane's only.
  */
@@ -62,7 +63,9 @@ public final class RequestPool {
         lane.buffers().release(memory);
     }
 
-    /** Takes a request back that was not used. It wakes nobody, who would only do the same again. */
+    /**
+     * Takes a request back that was not used. It wakes nobody, who would only do the same again.
+     */
     public void putBack(BlockRequest request) {
         Invariant.check(freeCount < free.length, "a request is released once");
         free[freeCount++] = request;

@@ -36,8 +36,8 @@ import java.nio.file.Path;
  * @param inode the number of the inode
  * @param sizeBytes how many bytes can be addressed in it
  * @param allocatedBytes how much space it takes
- * @param directBytes what offsets of direct I/O have to be multiples of; 0 when that is not known or
- *     there is no direct I/O
+ * @param directBytes what offsets of direct I/O have to be multiples of; 0 when that is not known
+ *     or there is no direct I/O
  */
 public record FileStatus(
         int error,

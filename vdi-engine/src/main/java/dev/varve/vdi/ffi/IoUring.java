@@ -60,7 +60,8 @@ public final class IoUring implements AutoCloseable {
     private static final int FEATURE_SINGLE_MMAP = 1;
     private static final int FEATURE_NODROP = 1 << 1;
     private static final int FEATURE_EXT_ARG = 1 << 8;
-    private static final int NEEDED_FEATURES = FEATURE_SINGLE_MMAP | FEATURE_NODROP | FEATURE_EXT_ARG;
+    private static final int NEEDED_FEATURES =
+            FEATURE_SINGLE_MMAP | FEATURE_NODROP | FEATURE_EXT_ARG;
     private static final int ENTER_GETEVENTS = 1;
     private static final int ENTER_EXT_ARG = 1 << 3;
 
@@ -132,8 +133,7 @@ public final class IoUring implements AutoCloseable {
     public static IoUring open(int entries) {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment params = scratch.allocate(PARAMS_BYTES, 8);
-            int flags =
-                    SETUP_CQSIZE | SETUP_CLAMP | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN;
+            int flags = SETUP_CQSIZE | SETUP_CLAMP | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN;
             params.set(INT, 4, entries * 4);
             params.set(INT, 8, flags);
             long fd = Libc.syscall(SYS_IO_URING_SETUP, entries, params.address());

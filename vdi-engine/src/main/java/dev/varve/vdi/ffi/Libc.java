@@ -13,8 +13,8 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 
 /**
- * System calls. Each method returns what the call returns, or {@code -errno} when it failed; nothing
- * here throws for a failure of the system.
+ * System calls. Each method returns what the call returns, or {@code -errno} when it failed;
+ * nothing here throws for a failure of the system.
  *
  * <p>No downcall is marked critical: each of these may sleep, and a critical call would hold up the
  * garbage collector.
@@ -109,11 +109,13 @@ public final class Libc {
             find("ftruncate", FunctionDescriptor.of(INT, INT, LONG));
     private static final MethodHandle FALLOCATE =
             find("fallocate", FunctionDescriptor.of(INT, INT, INT, LONG, LONG));
-    private static final MethodHandle FDATASYNC = find("fdatasync", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle FDATASYNC =
+            find("fdatasync", FunctionDescriptor.of(INT, INT));
     private static final MethodHandle FSYNC = find("fsync", FunctionDescriptor.of(INT, INT));
     private static final MethodHandle LSEEK =
             find("lseek", FunctionDescriptor.of(LONG, INT, LONG, INT));
-    private static final MethodHandle EVENTFD = find("eventfd", FunctionDescriptor.of(INT, INT, INT));
+    private static final MethodHandle EVENTFD =
+            find("eventfd", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle SOCKET =
             find("socket", FunctionDescriptor.of(INT, INT, INT, INT));
     private static final MethodHandle BIND =
@@ -123,7 +125,8 @@ public final class Libc {
             find("connect", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
     private static final MethodHandle ACCEPT4 =
             find("accept4", FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
-    private static final MethodHandle SHUTDOWN = find("shutdown", FunctionDescriptor.of(INT, INT, INT));
+    private static final MethodHandle SHUTDOWN =
+            find("shutdown", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle RECV =
             find("recv", FunctionDescriptor.of(LONG, INT, LONG, LONG, INT));
     private static final MethodHandle SENDMSG =
@@ -137,16 +140,17 @@ public final class Libc {
     private static final MethodHandle SYSCALL2 =
             find("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG), 1);
     private static final MethodHandle SYSCALL6 =
-            find("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG), 1);
+            find(
+                    "syscall",
+                    FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG),
+                    1);
     private static final MethodHandle STATX =
             find(
                     "statx",
                     FunctionDescriptor.of(
                             INT, INT, ValueLayout.ADDRESS, INT, INT, ValueLayout.ADDRESS));
     private static final MethodHandle RENAME =
-            find(
-                    "rename",
-                    FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+            find("rename", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
     private static final MethodHandle LINK =
             find("link", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
     private static final MethodHandle UNLINK =
@@ -410,7 +414,9 @@ public final class Libc {
                 return fd;
             }
             int bound =
-                    result((int) BIND.invokeExact(state, fd, address, (int) address.byteSize()), state);
+                    result(
+                            (int) BIND.invokeExact(state, fd, address, (int) address.byteSize()),
+                            state);
             int listening =
                     bound < 0 ? bound : result((int) LISTEN.invokeExact(state, fd, backlog), state);
             if (listening < 0) {
@@ -460,7 +466,11 @@ public final class Libc {
         byte[] bytes = path.getBytes(java.nio.charset.StandardCharsets.UTF_8);
         if (bytes.length >= SUN_PATH_BYTES) {
             throw new IllegalArgumentException(
-                    "the socket path " + path + " is longer than " + (SUN_PATH_BYTES - 1) + " bytes");
+                    "the socket path "
+                            + path
+                            + " is longer than "
+                            + (SUN_PATH_BYTES - 1)
+                            + " bytes");
         }
         MemorySegment address = arena.allocate(2 + SUN_PATH_BYTES, 2);
         address.set(ValueLayout.JAVA_SHORT, 0, (short) AF_UNIX);
@@ -526,7 +536,9 @@ public final class Libc {
         try {
             MemorySegment state = STATE.get();
             long address =
-                    (long) MMAP.invokeExact(state, 0L, length, readWrite, sharedPopulated, fd, offset);
+                    (long)
+                            MMAP.invokeExact(
+                                    state, 0L, length, readWrite, sharedPopulated, fd, offset);
             return address == -1 ? -(int) ERRNO.get(state, 0L) : address;
         } catch (Throwable thrown) {
             throw unexpected(thrown);

@@ -6,6 +6,7 @@ import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.LaneTimer;
+
 import java.util.Set;
 
 /** Passes requests of some kinds on after a while. */

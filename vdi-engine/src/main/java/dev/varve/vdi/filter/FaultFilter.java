@@ -6,6 +6,7 @@ import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
+
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;

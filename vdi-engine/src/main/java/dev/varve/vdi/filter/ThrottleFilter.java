@@ -6,11 +6,12 @@ import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.LaneTimer;
+
 import java.util.ArrayDeque;
 
 /**
- * Limits requests and bytes per second. What comes too early waits in order; a burst of a tenth of a
- * second passes.
+ * Limits requests and bytes per second. What comes too early waits in order; a burst of a tenth of
+ * a second passes.
  *
  * <p><b>Threads:</b> the lane's only.
  */

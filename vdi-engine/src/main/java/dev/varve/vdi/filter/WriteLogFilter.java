@@ -6,6 +6,7 @@ import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

@@ -7,6 +7,8 @@ import dev.varve.vdi.block.IoStatus;
 /** Told how a commit of a layer ended. */
 @FunctionalInterface
 public interface CommitListener {
-    /** Runs on the lane's thread. With OK, everything written before the commit began is durable. */
+    /**
+     * Runs on the lane's thread. With OK, everything written before the commit began is durable.
+     */
     void committed(IoStatus status);
 }

@@ -3,13 +3,14 @@
 package dev.varve.vdi.image;
 
 import dev.varve.vdi.Operation;
+
 import java.util.UUID;
 
 /**
  * A format of disk images. Without state.
  *
- * <p>Failures are thrown as {@link dev.varve.vdi.StorageException}; an image that cannot be used gives
- * VDI_LOAD with what is wrong, where, and what can be done.
+ * <p>Failures are thrown as {@link dev.varve.vdi.StorageException}; an image that cannot be used
+ * gives VDI_LOAD with what is wrong, where, and what can be done.
  *
  * <p><b>Threads:</b> control threads; calls block.
  */

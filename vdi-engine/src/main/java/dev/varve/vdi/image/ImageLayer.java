@@ -8,13 +8,15 @@ import dev.varve.vdi.block.IoStatus;
 /**
  * One image, open: where each byte of the disk is inside the volume, and how more room is made.
  *
- * <p>A layer moves no data of the disk. It only answers where data is or may be put, and keeps its own
- * metadata; the engine does the transfers.
+ * <p>A layer moves no data of the disk. It only answers where data is or may be put, and keeps its
+ * own metadata; the engine does the transfers.
  *
- * <p><b>Threads:</b> the lane's only, from {@link #bind} on, except {@link #resize} and {@link #seal}.
+ * <p><b>Threads:</b> the lane's only, from {@link #bind} on, except {@link #resize} and {@link
+ * #seal}.
  *
- * <p><b>Durability:</b> a byte that was written at the place given by {@link #prepare}, and reported
- * with {@link #written}, is durable and found again after the next successful {@link #commit}.
+ * <p><b>Durability:</b> a byte that was written at the place given by {@link #prepare}, and
+ * reported with {@link #written}, is durable and found again after the next successful {@link
+ * #commit}.
  */
 public interface ImageLayer {
     /** The size of the disk in bytes. */
@@ -24,8 +26,8 @@ public interface ImageLayer {
     void bind(LayerHost host);
 
     /**
-     * Tells where a range begins and how far the same answer holds. After WAIT the request is resumed
-     * when it is worth asking again.
+     * Tells where a range begins and how far the same answer holds. After WAIT the request is
+     * resumed when it is worth asking again.
      */
     void lookup(BlockRequest request, long offset, long length, Mapping answer);
 
@@ -68,9 +70,9 @@ public interface ImageLayer {
     void resize(BlockAccess access, long newSizeBytes);
 
     /**
-     * Leaves the image in order: afterwards other programs can read it. Blocks; called from a control
-     * thread after the last request and the last commit are done. After a failed commit it leaves the
-     * image as it is, to be checked when it is opened again.
+     * Leaves the image in order: afterwards other programs can read it. Blocks; called from a
+     * control thread after the last request and the last commit are done. After a failed commit it
+     * leaves the image as it is, to be checked when it is opened again.
      */
     void seal(BlockAccess access);
 }

@@ -24,8 +24,8 @@ public interface IoBackend extends AutoCloseable {
     int poll();
 
     /**
-     * Starts what was submitted and sleeps until an operation is done, {@link #wake()} is called or the
-     * time is over. It runs no completions.
+     * Starts what was submitted and sleeps until an operation is done, {@link #wake()} is called or
+     * the time is over. It runs no completions.
      *
      * @param moreWork asked once after wake-ups are counted and before sleeping: true ends the wait
      */

@@ -5,6 +5,7 @@ package dev.varve.vdi.io;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.ffi.FileStatus;
 import dev.varve.vdi.ffi.Libc;
+
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 
@@ -48,7 +49,8 @@ public final class IoFile implements AutoCloseable {
             throw failure(path, fd);
         }
         if (isDirect && !takesSectors(path, fd)) {
-            // The end of a VHD is a sector of 512 bytes, which a medium with larger sectors only gives
+            // The end of a VHD is a sector of 512 bytes, which a medium with larger sectors only
+            // gives
             // through the page cache.
             Libc.close(fd);
             return open(path, writable, false);
@@ -114,7 +116,11 @@ public final class IoFile implements AutoCloseable {
                             ? ErrorCode.SR_NO_SPACE
                             : ErrorCode.SR_IO_ERROR;
             throw code.because(
-                    "cannot set the size of " + path + " to " + sizeBytes + " bytes: "
+                    "cannot set the size of "
+                            + path
+                            + " to "
+                            + sizeBytes
+                            + " bytes: "
                             + Libc.errorName(result));
         }
     }

@@ -5,8 +5,9 @@ package dev.varve.vdi.io;
 import dev.varve.vdi.Invariant;
 
 /**
- * One operation on a file or a socket, handed to an {@link IoBackend}. It is made once and used again
- * and again; between submission and completion it belongs to the backend, as does the memory it names.
+ * One operation on a file or a socket, handed to an {@link IoBackend}. It is made once and used
+ * again and again; between submission and completion it belongs to the backend, as does the memory
+ * it names.
  */
 public final class IoOp {
     /** What to do. */

@@ -5,25 +5,26 @@ package dev.varve.vdi.io;
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.ffi.IoUring;
 import dev.varve.vdi.ffi.Libc;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 
 /**
- * Files, sockets and wake-ups in one io_uring, so that a lane sleeps in a single system call whatever
- * it waits for.
+ * Files, sockets and wake-ups in one io_uring, so that a lane sleeps in a single system call
+ * whatever it waits for.
  *
- * <p>A wake-up is a read of an eventfd that is always armed in the ring; {@link #wake()} writes it only
- * when the lane has said that it sleeps.
+ * <p>A wake-up is a read of an eventfd that is always armed in the ring; {@link #wake()} writes it
+ * only when the lane has said that it sleeps.
  */
 public final class UringBackend implements IoBackend {
     private static final int ENTRIES = 256;
     private static final long WAKE_TOKEN = -1;
 
     /**
-     * A lane that runs out of work submits and sleeps in one system call, so a poll leaves submitting to
-     * the wait that follows, unless the lane has had other work for this many turns.
+     * A lane that runs out of work submits and sleeps in one system call, so a poll leaves
+     * submitting to the wait that follows, unless the lane has had other work for this many turns.
      */
     private static final int POLLS_BEFORE_SUBMIT = 2;
 
@@ -84,8 +85,7 @@ public final class UringBackend implements IoBackend {
                             (int) op.length,
                             IoUring.RWF_DSYNC);
             case SYNC -> onFile(op, IoUring.OP_FSYNC, 0, 0, 0, IoUring.FSYNC_DATASYNC);
-            case PUNCH_HOLE ->
-                    allocate(op, Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE);
+            case PUNCH_HOLE -> allocate(op, Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE);
             case ZERO_RANGE -> allocate(op, Libc.FALLOC_FL_ZERO_RANGE | Libc.FALLOC_FL_KEEP_SIZE);
             case RECEIVE -> onSocket(op, IoUring.OP_RECV, op.address, (int) op.length, 0);
             case POLL_READABLE -> onSocket(op, IoUring.OP_POLL_ADD, 0, 0, Libc.POLLIN);

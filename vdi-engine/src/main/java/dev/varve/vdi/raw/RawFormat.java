@@ -9,6 +9,7 @@ import dev.varve.vdi.image.FlatLayer;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+
 import java.util.Optional;
 import java.util.UUID;
 
@@ -52,7 +53,8 @@ public final class RawFormat implements ImageFormat {
     public ImageInfo inspect(BlockAccess access) {
         long size = access.sizeBytes();
         if (size == 0) {
-            throw ErrorCode.VDI_LOAD.because("the raw image is empty; a disk has at least one sector");
+            throw ErrorCode.VDI_LOAD.because(
+                    "the raw image is empty; a disk has at least one sector");
         }
         return new ImageInfo(name(), size, Optional.empty(), Optional.empty(), false, true);
     }

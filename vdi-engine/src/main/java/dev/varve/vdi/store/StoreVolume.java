@@ -3,6 +3,7 @@
 package dev.varve.vdi.store;
 
 import dev.varve.vdi.block.BlockDevice;
+
 import java.util.concurrent.CompletionStage;
 
 /**

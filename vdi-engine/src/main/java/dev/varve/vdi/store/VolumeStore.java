@@ -7,8 +7,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A place that keeps volumes. This is all that a storage repository driver has to offer: everything a
- * user does with a disk is built on it, once, in {@code dev.varve.vdi.disk}.
+ * A place that keeps volumes. This is all that a storage repository driver has to offer: everything
+ * a user does with a disk is built on it, once, in {@code dev.varve.vdi.disk}.
  *
  * <p><b>Threads:</b> any. Calls may block on the medium, so they are not for the threads of lanes.
  *

@@ -5,7 +5,8 @@ package dev.varve.vdi.vhd;
 import dev.varve.vdi.block.BlockRequest;
 
 /**
- * The bitmap of one block in memory: a bit for each sector, MSB first, set when the sector was written.
+ * The bitmap of one block in memory: a bit for each sector, MSB first, set when the sector was
+ * written.
  *
  * <p><b>Threads:</b> the lane's only.
  */

@@ -4,6 +4,7 @@ package dev.varve.vdi.vhd;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
+
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.UUID;

@@ -24,10 +24,10 @@ import java.util.List;
 /**
  * A dynamic VHD without parent, on a lane.
  *
- * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear reads as zero; it also is zero
- * on the device, unless a crash kept data there of a write that was never acknowledged as safe. A bit
- * of the batmap is set only when all bits of the block are. A block that is named in the table in
- * memory has its place on the device, with its bitmap written as zeros.
+ * <p><b>Invariants:</b> a sector of an allocated block whose bit is clear reads as zero; it also is
+ * zero on the device, unless a crash kept data there of a write that was never acknowledged as
+ * safe. A bit of the batmap is set only when all bits of the block are. A block that is named in
+ * the table in memory has its place on the device, with its bitmap written as zeros.
  *
  * <p><b>Durability and write order.</b> Allocating a block: (a) the volume is grown if need be, (b)
  * what is not known to be zero in the new place is made zero, (c) the new bitmap is written as
@@ -418,8 +418,8 @@ final class VhdLayer implements ImageLayer {
     }
 
     /**
-     * (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it. The
-     * last sector of the volume stays free for the footer.
+     * (a) Finds the place, so that the data behind the bitmap begins at a page, and grows for it.
+     * The last sector of the volume stays free for the footer.
      */
     private void place(Allocation allocation) {
         long dataSector = roundUp(nextFree + bitmapSectors, PAGE_SECTORS);

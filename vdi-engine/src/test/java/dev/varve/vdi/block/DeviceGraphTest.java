@@ -372,8 +372,7 @@ class DeviceGraphTest {
         var large = pool.acquire(512 << 10);
         assertTrue(large != null, "free buffers make way for another size");
         assertTrue(pool.allocatedBytes() <= 1 << 20);
-        assertThrows(
-                IllegalStateException.class, () -> pool.acquire(BufferPool.LARGEST_BYTES + 1));
+        assertThrows(IllegalStateException.class, () -> pool.acquire(BufferPool.LARGEST_BYTES + 1));
         pool.release(large);
         pool.close();
         assertEquals(0, pool.allocatedBytes());

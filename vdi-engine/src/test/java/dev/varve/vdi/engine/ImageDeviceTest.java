@@ -80,8 +80,7 @@ class ImageDeviceTest {
             throws Exception {
         Operation operation = Operation.unbounded("test", Clock.system());
         LaneAccess access =
-                new LaneAccess(
-                        lane.lane(), volume, below, operation, TimeUnit.SECONDS.toNanos(60));
+                new LaneAccess(lane.lane(), volume, below, operation, TimeUnit.SECONDS.toNanos(60));
         VhdFormat format = new VhdFormat(Clock.system());
         try (ExecutorService control = Executors.newSingleThreadExecutor()) {
             var opened =

@@ -33,10 +33,10 @@ import org.junit.jupiter.api.io.TempDir;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -560,7 +560,9 @@ class VhdTroubleTest {
         vdi.close(operation);
     }
 
-    /** The storage was only slow: what had not been flushed when the disk was taken away is there. */
+    /**
+     * The storage was only slow: what had not been flushed when the disk was taken away is there.
+     */
     @Test
     void aCloseThatGaveUpGoesOnWhenTheStorageAnswers() throws Exception {
         Path file = create("slow.vhd", format);
@@ -581,9 +583,9 @@ class VhdTroubleTest {
     }
 
     /**
-     * A guest writes what looks like the footer of a fixed disk of just the right size into its last
-     * sector. If that sector were ever the last of the volume, a crash would turn the metadata of the
-     * image into the content of the disk.
+     * A guest writes what looks like the footer of a fixed disk of just the right size into its
+     * last sector. If that sector were ever the last of the volume, a crash would turn the metadata
+     * of the image into the content of the disk.
      */
     @Test
     void aGuestCannotMakeItsImageLookLikeAnother() throws IOException {

@@ -241,8 +241,7 @@ class VhdDamageTest {
         byte[] image = builder.build();
         image[builder.batmapOffset() + 29] = 1;
         StorageException refused =
-                assertThrows(
-                        StorageException.class, () -> VhdImage.read(new MemoryAccess(image)));
+                assertThrows(StorageException.class, () -> VhdImage.read(new MemoryAccess(image)));
         assertEquals(ErrorCode.VDI_LOAD, refused.code());
         assertTrue(refused.sentence().contains("encrypted"), refused.sentence());
     }
