@@ -2,6 +2,7 @@
 
 package dev.varve.sim;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -12,10 +13,12 @@ import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.vhd.VhdFooter;
 import dev.varve.vdi.vhd.VhdFormat;
+import dev.varve.vdi.vhd.VhdHeader;
 
 import org.junit.jupiter.api.Test;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.random.RandomGenerator;
@@ -164,5 +167,57 @@ class VhdCrashFindingsTest {
             assertTrue(format.inspect(host.access()).clean());
             assertEquals(SIZE, open(host).sizeBytes());
         }
+    }
+
+    /** The first footer was damaged, and the first new block took the place of the other one. */
+    @Test
+    void bringsBackADamagedFirstFooterBeforeTheLastOneGoes() {
+        create();
+        content.write(100, new byte[] {1}, 0, 1);
+        try (SimHost host = powerOn()) {
+            write(host, open(host), 0, 0, 8, patterns.stamp());
+            content = worst(host.disk());
+        }
+        try (SimHost host = powerOn()) {
+            assertEquals(SIZE, format.inspect(host.access()).sizeBytes());
+        }
+    }
+
+    /** The header lay behind the table, where new blocks were put as if nothing was there. */
+    @Test
+    void keepsAHeaderThatLiesBehindTheTable() {
+        content = new SimContent(64 << 10);
+        byte[] footer = headerLast().encode();
+        content.write(0, footer, 0, SECTOR);
+        VhdHeader header = new VhdHeader(SECTOR, 16, 64 << 10, new UUID(0, 0), 0);
+        byte[] unused = new byte[SECTOR];
+        Arrays.fill(unused, (byte) 0xFF);
+        content.write(SECTOR, unused, 0, SECTOR);
+        content.write(2 * SECTOR, header.encode(), 0, VhdHeader.BYTES);
+        content.write(content.sizeBytes() - SECTOR, footer, 0, SECTOR);
+        try (SimHost host = powerOn()) {
+            SimVdi vdi = open(host);
+            write(host, vdi, 0, 0, 128, patterns.stamp());
+            vdi.close();
+            content = worst(host.disk());
+        }
+        assertArrayEquals(header.encode(), content.read(2 * SECTOR, VhdHeader.BYTES));
+    }
+
+    private static VhdFooter headerLast() {
+        return new VhdFooter(
+                2,
+                2 * SECTOR,
+                0,
+                0x7669_7274,
+                0x0006_0000,
+                0,
+                1 << 20,
+                1 << 20,
+                0x0200_0411,
+                VhdFooter.Type.DYNAMIC,
+                new UUID(3, 4),
+                false,
+                false);
     }
 }

@@ -85,4 +85,9 @@ class VhdCrashSimulationTest {
     void namesTheOneCommandThatRepeatsAFailure() {
         assertEquals("./varve test --sim-seed 42", new Seed(42).replayCommand());
     }
+
+    @Test
+    void runsAsAModule() {
+        assertEquals("dev.varve.fuzz", Simulation.class.getModule().getName());
+    }
 }
