@@ -77,6 +77,12 @@ public final class BlockRequest {
     /** For the device that splits the request: which request this one is a part of. */
     public BlockRequest parent;
 
+    /** Who goes on with it when it had to wait. */
+    public Waiter waiter;
+
+    /** For the device that splits the request: the state of the device that it began with. */
+    public Object version;
+
     private final BlockCompletion[] completions = new BlockCompletion[COMPLETION_DEPTH];
     private int depth;
 
@@ -101,6 +107,8 @@ public final class BlockRequest {
         pending = 0;
         firstFailure = IoStatus.OK;
         parent = null;
+        waiter = null;
+        version = null;
         return this;
     }
 
@@ -139,6 +147,24 @@ public final class BlockRequest {
         BlockCompletion completion = completions[--depth];
         completions[depth] = null;
         completion.completed(this);
+    }
+
+    /**
+     * Wakes the requests of a list, linked by {@link #next}: they go on, or fail when what they
+     * waited for did.
+     */
+    public static void wakeAll(BlockRequest first, IoStatus outcome) {
+        BlockRequest waiting = first;
+        while (waiting != null) {
+            BlockRequest following = waiting.next;
+            waiting.next = null;
+            if (outcome == IoStatus.OK) {
+                waiting.waiter.resume(waiting);
+            } else {
+                waiting.waiter.fail(waiting, outcome);
+            }
+            waiting = following;
+        }
     }
 
     /** Remembers the first failure among parts. */

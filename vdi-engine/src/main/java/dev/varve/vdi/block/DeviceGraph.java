@@ -205,6 +205,12 @@ public final class DeviceGraph implements BlockDevice {
         }
     }
 
+    /** Holds new requests back until {@link #resume()}, whatever is on its way. */
+    public void hold() {
+        Invariant.check(drainListener == null, "a drain and a hold exclude each other");
+        holding = true;
+    }
+
     private void endDrain(boolean drained) {
         DrainListener listener = drainListener;
         if (listener != null) {

@@ -18,11 +18,13 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 
 /**
  * A disk that serves I/O on a lane.
@@ -40,37 +42,46 @@ public final class ActiveVdi {
     private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(3);
 
     private final UUID uuid;
-    private final OpenVolume volume;
-    private final ImageLayer layer;
+    private final Lane lane;
+    private final ImageDevice image;
     private final DeviceGraph device;
     private final StatsFilter stats = new StatsFilter();
     private final RequestPool requests;
     private final boolean writable;
+    private final Consumer<OpenLayer> release;
     private final Runnable onClose;
+
+    /** The image that is written; the others are only read. */
+    private volatile OpenLayer leaf;
+
+    /** The images below the leaf that others may use as well. */
+    private final List<OpenLayer> shared = new CopyOnWriteArrayList<>();
 
     /**
      * Puts a disk on a lane that the caller runs; everybody else asks the {@link VdiEngine}.
      *
+     * @param layers its images from the bottom to the leaf, open on the lane
      * @param filters filters in front of the disk, the nearest first
+     * @param release takes the images below the leaf back when the disk is closed
      * @param onClose told when the disk is closed
      */
     public ActiveVdi(
             UUID uuid,
-            OpenVolume volume,
-            ImageLayer layer,
+            List<OpenLayer> layers,
             boolean writable,
             int requestCount,
             List<BlockFilter> filters,
+            Consumer<OpenLayer> release,
             Runnable onClose) {
         this.uuid = uuid;
-        this.volume = volume;
-        this.layer = layer;
         this.writable = writable;
+        this.release = release;
         this.onClose = onClose;
-        Lane lane = volume.lane();
-        this.device =
-                new DeviceGraph(
-                        new ImageDevice(lane, layer, volume.device(), volume.volume(), writable));
+        this.leaf = layers.getLast();
+        this.shared.addAll(layers.subList(0, layers.size() - 1));
+        this.lane = leaf.volume().lane();
+        this.image = new ImageDevice(lane, layers, writable);
+        this.device = new DeviceGraph(image);
         filters.forEach(device::insert);
         device.insert(stats);
         device.addUser(
@@ -89,7 +100,7 @@ public final class ActiveVdi {
 
     /** The lane that runs it. */
     public Lane lane() {
-        return volume.lane();
+        return lane;
     }
 
     /** What requests are submitted to. */
@@ -102,9 +113,14 @@ public final class ActiveVdi {
         return requests;
     }
 
-    /** The volume below. */
-    public OpenVolume volume() {
-        return volume;
+    /** The image that is written. Any thread. */
+    public OpenLayer leaf() {
+        return leaf;
+    }
+
+    /** How many images it consists of. Any thread. */
+    public int depth() {
+        return shared.size() + 1;
     }
 
     /** Counters of its I/O. */
@@ -125,6 +141,9 @@ public final class ActiveVdi {
         if (!writable) {
             throw ErrorCode.VDI_READONLY.with(uuid.toString());
         }
+        OpenLayer resized = leaf;
+        long oldSizeBytes = resized.layer().sizeBytes();
+        requireNothingBehind(oldSizeBytes);
         try {
             if (!quiesce(operation)) {
                 throw ErrorCode.VDI_RESIZE.because(
@@ -132,15 +151,68 @@ public final class ActiveVdi {
                                 + " unchanged");
             }
             commit(operation);
-            layer.resize(volume.access(operation), newSizeBytes);
+            resized.layer().resize(resized.volume().access(operation), newSizeBytes);
         } catch (StorageException e) {
             if (e.code() == ErrorCode.SR_IO_ERROR) {
-                lane().execute(() -> layer.failed(IoStatus.IO_ERROR));
+                lane.execute(() -> resized.layer().failed(IoStatus.IO_ERROR));
             }
             throw e;
         } finally {
-            lane().execute(device::resume);
+            lane.execute(
+                    () -> {
+                        image.resized(oldSizeBytes);
+                        device.resume();
+                    });
         }
+    }
+
+    /** What an image below has behind the disk's end would come to light. */
+    private void requireNothingBehind(long sizeBytes) {
+        for (OpenLayer below : shared) {
+            if (below.layer().sizeBytes() > sizeBytes) {
+                throw ErrorCode.VDI_RESIZE.because(
+                        "the disk rests on the larger image "
+                                + below.volume().volume().id()
+                                + "; copy it to a new disk to make it larger");
+            }
+        }
+    }
+
+    // ---- changes of the chain
+
+    /** Holds new requests back; complete when that is so. */
+    CompletableFuture<Void> hold() {
+        return CompletableFuture.runAsync(device::hold, lane::execute);
+    }
+
+    /** Lets requests go on that were held back. */
+    void letGo() {
+        lane.execute(device::resume);
+    }
+
+    /**
+     * Puts an empty image on top, which takes all writes that begin from then on. What is in flight
+     * goes on.
+     *
+     * @param settled completed when the last write to the former leaf is durable
+     * @return complete when the image is on top
+     */
+    CompletableFuture<Void> push(OpenLayer child, CompletableFuture<IoStatus> settled) {
+        return CompletableFuture.runAsync(() -> image.push(child, settled::complete), lane::execute)
+                .thenRun(() -> leaf = child);
+    }
+
+    /**
+     * Has an image that others may use as well take the place of a former leaf that holds the same,
+     * and closes that.
+     */
+    void settle(OpenLayer former, OpenLayer same) {
+        shared.add(same);
+        lane.execute(() -> image.replace(former, same, () -> closeLater(former)));
+    }
+
+    private static void closeLater(OpenLayer former) {
+        CLOSERS.newThread(former::close).start();
     }
 
     /**
@@ -161,19 +233,28 @@ public final class ActiveVdi {
         }
     }
 
+    /** Gives up a disk that was never served. */
+    void abandon() {
+        leaf.close();
+        shared.forEach(release);
+    }
+
     private void finish(Operation operation, CompletableFuture<Boolean> closed) {
         RuntimeException failure = null;
         try {
-            lane().execute(device::cut);
+            lane.execute(device::cut);
             quiesce(operation);
             if (writable) {
                 commit(operation);
-                layer.seal(volume.access(operation, Long.MAX_VALUE));
+                ImageLayer layer = leaf.layer();
+                layer.seal(
+                        leaf.volume().access(operation, Long.MAX_VALUE), layer.info().hidden());
             }
         } catch (RuntimeException e) {
             failure = e;
         }
-        volume.closeWhenIdle(() -> device.inFlight() == 0);
+        leaf.closeWhenIdle(this::isOver);
+        shared.forEach(release);
         if (failure == null) {
             closed.complete(true);
         } else {
@@ -181,23 +262,32 @@ public final class ActiveVdi {
         }
     }
 
+    /** Whether nothing is in flight any more; lets go of what was known about the images then. */
+    private boolean isOver() {
+        boolean over = device.inFlight() == 0;
+        if (over) {
+            image.release();
+        }
+        return over;
+    }
+
     /** Waits until nothing is in flight; false when the operation has no more time. */
     private boolean quiesce(Operation operation) {
         CompletableFuture<Boolean> drained = new CompletableFuture<>();
         long timeout = Math.min(LONGEST_NANOS, operation.remainingNanos());
-        lane().execute(() -> device.drain(lane(), timeout, drained::complete));
+        lane.execute(() -> device.drain(lane(), timeout, drained::complete));
         return awaitWithin(drained, timeout);
     }
 
     /** Waits as long as the storage ends requests and the operation has time. */
     private boolean awaitWhileMoving(CompletableFuture<Boolean> future, Operation operation) {
-        long finished = volume.device().finishedCount();
+        long finished = leaf.volume().device().finishedCount();
         while (true) {
             long step = Math.min(STALLED_NANOS, operation.remainingNanos());
             if (awaitWithin(future, step)) {
                 return true;
             }
-            long now = volume.device().finishedCount();
+            long now = leaf.volume().device().finishedCount();
             if (future.isDone() || now == finished || operation.remainingNanos() == 0) {
                 return awaitWithin(future, 0);
             }
@@ -224,9 +314,9 @@ public final class ActiveVdi {
     private void commit(Operation operation) {
         CompletableFuture<Boolean> done = new CompletableFuture<>();
         AtomicReference<IoStatus> outcome = new AtomicReference<>();
-        lane().execute(
+        lane.execute(
                         () ->
-                                layer.commit(
+                                image.commit(
                                         status -> {
                                             outcome.set(status);
                                             done.complete(status == IoStatus.OK);

@@ -14,6 +14,8 @@ import java.util.function.BiConsumer;
  *     vdi.ring-slots}
  * @param requestsPerVdi requests that a disk has in flight at the most; {@code vdi.requests}
  * @param bufferBytesPerLane memory for data on each lane; {@code vdi.buffer-bytes}
+ * @param metadataBytes memory for metadata of images on all lanes together; {@code
+ *     vdi.metadata-bytes}
  * @param poolThreads threads of a lane that has no io_uring; {@code vdi.pool-threads}
  * @param backend which backend lanes use; {@code vdi.backend}
  * @param clock the only source of time
@@ -24,6 +26,7 @@ public record EngineContext(
         int ringSlots,
         int requestsPerVdi,
         long bufferBytesPerLane,
+        long metadataBytes,
         int poolThreads,
         Backend backend,
         Clock clock,
@@ -38,11 +41,14 @@ public record EngineContext(
         POOL
     }
 
+    private static final long DEFAULT_METADATA_BYTES = 128L << 20;
+
     /** Checks the settings. */
     public EngineContext {
         require(lanes > 0, "vdi.lanes must be at least 1");
         require(Integer.bitCount(ringSlots) == 1, "vdi.ring-slots must be a power of two");
         require(requestsPerVdi > 0, "vdi.requests must be at least 1");
+        require(metadataBytes > 0, "vdi.metadata-bytes must be at least 1");
         require(poolThreads > 0, "vdi.pool-threads must be at least 1");
     }
 
@@ -59,6 +65,7 @@ public record EngineContext(
                 1024,
                 128,
                 128L << 20,
+                DEFAULT_METADATA_BYTES,
                 16,
                 Backend.AUTO,
                 clock,
@@ -72,8 +79,23 @@ public record EngineContext(
                 ringSlots,
                 requestsPerVdi,
                 bufferBytesPerLane,
+                metadataBytes,
                 poolThreads,
                 newBackend,
+                clock,
+                trouble);
+    }
+
+    /** The same settings with another bound on memory for metadata. */
+    public EngineContext withMetadataBytes(long newMetadataBytes) {
+        return new EngineContext(
+                lanes,
+                ringSlots,
+                requestsPerVdi,
+                bufferBytesPerLane,
+                newMetadataBytes,
+                poolThreads,
+                backend,
                 clock,
                 trouble);
     }
@@ -85,6 +107,7 @@ public record EngineContext(
                 ringSlots,
                 requestsPerVdi,
                 bufferBytesPerLane,
+                metadataBytes,
                 poolThreads,
                 backend,
                 clock,

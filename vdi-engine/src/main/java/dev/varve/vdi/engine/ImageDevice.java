@@ -2,81 +2,77 @@
 
 package dev.varve.vdi.engine;
 
-import dev.varve.vdi.ErrorCode;
-import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockFeature;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.Geometry;
-import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.LaneTimer;
+import dev.varve.vdi.block.Waiter;
+import dev.varve.vdi.image.CommitListener;
 import dev.varve.vdi.image.ImageLayer;
-import dev.varve.vdi.image.LayerHost;
 import dev.varve.vdi.image.Mapping;
-import dev.varve.vdi.store.StoreVolume;
 
+import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A disk: turns each request into requests for the volume, as its layer says.
+ * A disk: turns each request into requests for volumes, as its chain of images says.
  *
- * <p>A request goes through the stages in one walk: <i>resolve</i> asks the layer where the next
- * bytes are, <i>allocate</i> has it make room for a write, <i>transfer</i> sends a part to the
- * volume, and <i>complete</i> runs when the last part is done. A walk that has to wait for the
- * layer is left and taken up again at the same place.
+ * <p>A request goes through the stages in one walk: <i>resolve</i> asks the chain where the next
+ * bytes are, <i>allocate</i> has the leaf make room for a write, <i>transfer</i> sends a part to a
+ * volume, and <i>complete</i> runs when the last part is done. A walk that has to wait for a layer
+ * is left and taken up again at the same place.
  *
- * <p><b>Durability:</b> a flush is a commit of the layer. A write with FUA whose place is already
- * safe is a durable write of the volume; any other is followed by a commit. Metadata that nobody
- * flushes is committed within a second.
+ * <p><b>Durability:</b> a flush is a commit of the leaf, and of every image below it that was the
+ * leaf a short while ago and is not in order yet. A write with FUA whose place is already safe is a
+ * durable write of the volume; any other is followed by a commit. Metadata that nobody flushes is
+ * committed within a second.
+ *
+ * <p><b>Discard and zeros:</b> what a discard concerns reads as zero or keeps its last value; it
+ * never shows what is in a layer below. Zeros over data of a layer below are written to the leaf. A
+ * whole block of a disk without layers below is given up.
  *
  * <p><b>Threads:</b> the lane's only.
  */
-public final class ImageDevice implements BlockDevice, LayerHost {
+public final class ImageDevice implements BlockDevice, Waiter {
     private static final long COMMIT_AFTER_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final Lane lane;
-    private final ImageLayer layer;
-    private final BlockDevice volumeDevice;
-    private final StoreVolume volume;
+    private final ImageChain chain;
     private final Set<BlockFeature> features;
     private final Mapping mapping = new Mapping();
     private final BlockCompletion partDone = this::partDone;
     private final LaneTimer commitTimer = new LaneTimer(this::commitInBackground);
 
+    /** Images that were the leaf, whose last writes may not be durable yet. */
+    private final List<ImageLayer> settling = new ArrayList<>();
+
     /** Asked for with every request, so it is not made anew each time. */
     private volatile Geometry geometry = new Geometry(0, Geometry.SECTOR_BYTES, 4096, 1);
 
     /**
-     * @param volumeDevice the volume's device, made ready for any alignment
-     * @param volume for growing
+     * @param layers the images of the disk from the bottom to the leaf, open on the lane
      */
-    public ImageDevice(
-            Lane lane,
-            ImageLayer layer,
-            BlockDevice volumeDevice,
-            StoreVolume volume,
-            boolean writable) {
+    public ImageDevice(Lane lane, List<OpenLayer> layers, boolean writable) {
         this.lane = lane;
-        this.layer = layer;
-        this.volumeDevice = volumeDevice;
-        this.volume = volume;
+        this.chain = new ImageChain(layers);
         this.features =
                 writable
                         ? Set.copyOf(EnumSet.allOf(BlockFeature.class))
                         : Set.of(BlockFeature.EXTENTS);
-        layer.bind(this);
     }
 
     @Override
     public Geometry geometry() {
         Geometry known = geometry;
-        if (known.sizeBytes() != layer.sizeBytes()) {
-            known = known.withSize(layer.sizeBytes());
+        if (known.sizeBytes() != chain.sizeBytes()) {
+            known = known.withSize(chain.sizeBytes());
             geometry = known;
         }
         return known;
@@ -87,15 +83,22 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         return features;
     }
 
+    /** How many images the disk consists of. */
+    public int depth() {
+        return chain.depth();
+    }
+
     @Override
     public void submit(BlockRequest request) {
         if (request.op == BlockOp.FLUSH) {
-            layer.commit(request::complete);
+            commit(request::complete);
             return;
         }
         request.cursor = 0;
         request.firstFailure = IoStatus.OK;
         request.pending = 1; // the walk itself
+        request.waiter = this;
+        request.version = chain.enter();
         walk(request);
     }
 
@@ -111,24 +114,47 @@ public final class ImageDevice implements BlockDevice, LayerHost {
     }
 
     private void walk(BlockRequest request) {
+        ImageChain.Version version = (ImageChain.Version) request.version;
         while (request.cursor < request.length && request.firstFailure == IoStatus.OK) {
             long position = request.offset + request.cursor;
             long rest = request.length - request.cursor;
-            if (allocates(request)) {
-                layer.prepare(request, position, rest, mapping);
-            } else {
-                layer.lookup(request, position, rest, mapping);
-            }
+            boolean prepared = find(request, version, position, rest);
             switch (mapping.kind) {
                 case WAIT -> {
                     return;
                 }
                 case FAILED -> request.noteFailure(mapping.status);
-                case DATA -> data(request, mapping.deviceOffset, mapping.length);
+                case DATA -> data(request, version, prepared);
                 case ZERO, ABSENT -> nothing(request, mapping.length);
             }
         }
         endPart(request);
+    }
+
+    /** Finds where the next bytes are or, with true, where they may be written. */
+    private boolean find(
+            BlockRequest request, ImageChain.Version version, long position, long rest) {
+        if (allocates(request)) {
+            version.leaf.layer().prepare(request, position, rest, mapping);
+            return true;
+        }
+        chain.locate(request, position, rest, mapping);
+        if (mapping.kind != Mapping.Kind.DATA || !request.op.changes()) {
+            return false;
+        }
+        if (mapping.layer == version.leafIndex) {
+            long freed = chain.depth() > 1 ? 0 : version.leaf.layer().free(position, rest);
+            if (freed > 0) {
+                mapping.zero(freed);
+            }
+            return false;
+        }
+        if (request.op == BlockOp.DISCARD) {
+            mapping.zero(mapping.length); // it keeps its last value, which is the one below
+            return false;
+        }
+        version.leaf.layer().prepare(request, position, mapping.length, mapping);
+        return true;
     }
 
     /**
@@ -139,7 +165,7 @@ public final class ImageDevice implements BlockDevice, LayerHost {
                 || (request.op == BlockOp.WRITE_ZEROES && request.has(BlockRequest.NO_HOLE));
     }
 
-    private void nothing(BlockRequest request, long length) {
+    private static void nothing(BlockRequest request, long length) {
         if (request.op == BlockOp.READ) {
             request.zero(request.cursor, length);
         } else if (request.op == BlockOp.EXTENTS) {
@@ -155,8 +181,9 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         }
     }
 
-    private void data(BlockRequest request, long deviceOffset, long length) {
+    private void data(BlockRequest request, ImageChain.Version version, boolean prepared) {
         long start = request.cursor;
+        long length = mapping.length;
         request.cursor += length;
         if (request.op == BlockOp.EXTENTS) {
             request.extents.add(length, true);
@@ -164,32 +191,39 @@ public final class ImageDevice implements BlockDevice, LayerHost {
             return;
         }
         BlockRequest part = lane.acquire();
-        part.set(request.op, request.flags, deviceOffset, length);
+        part.set(request.op, request.flags, mapping.deviceOffset, length);
         if (request.buffer != null) {
             part.data(request.buffer, request.bufferOffset + start);
         }
         part.parent = request;
         part.token = request.offset + start;
+        part.owner = prepared ? version : null;
+        part.version = prepared ? mapping.pin : null;
         part.push(partDone);
         request.pending++;
-        volumeDevice.submit(part);
+        boolean below = !prepared && mapping.layer != version.leafIndex;
+        OpenLayer layer = below ? chain.layer(mapping.layer) : version.leaf;
+        layer.device().submit(part);
     }
 
     private void partDone(BlockRequest part) {
         BlockRequest request = part.parent;
-        if (allocates(request)) {
+        ImageChain.Version version = (ImageChain.Version) request.version;
+        if (part.owner != null) {
             if (part.status == IoStatus.OK) {
-                layer.written(part.token, part.length);
+                version.leaf.layer().written(part.token, part.length, part.version);
+                chain.written(version.leafIndex, part.token, part.length);
             } else {
-                layer.abandoned(part.token, part.length);
+                version.leaf.layer().abandoned(part.version);
             }
         }
         if (part.status != IoStatus.OK) {
             request.noteFailure(part.status);
             if (part.status == IoStatus.IO_ERROR && part.has(BlockRequest.FUA)) {
-                layer.failed(part.status);
+                version.leaf.layer().failed(part.status);
             }
         }
+        part.version = null;
         lane.release(part);
         endPart(request);
     }
@@ -198,57 +232,137 @@ public final class ImageDevice implements BlockDevice, LayerHost {
         if (--request.pending > 0) {
             return;
         }
-        if (layer.isDirty() && !commitTimer.isScheduled()) {
+        ImageChain.Version version = (ImageChain.Version) request.version;
+        ImageLayer leaf = version.leaf.layer();
+        if (leaf.isDirty() && !commitTimer.isScheduled()) {
             lane.schedule(commitTimer, COMMIT_AFTER_NANOS);
         }
         boolean durable = request.op.changes() && request.has(BlockRequest.FUA);
-        if (request.firstFailure != IoStatus.OK) {
-            request.complete(request.firstFailure);
-        } else if (durable && layer.needsCommit(request.offset, request.length)) {
-            layer.commit(request::complete);
+        boolean commits =
+                durable
+                        && request.firstFailure == IoStatus.OK
+                        && leaf.needsCommit(request.offset, request.length);
+        request.version = null;
+        chain.leave(version);
+        if (commits) {
+            leaf.commit(request::complete);
         } else {
-            request.complete(IoStatus.OK);
+            request.complete(request.firstFailure);
         }
     }
+
+    // ---- commits
 
     /** A failure is not lost: the layer answers the next flush with it. */
     private void commitInBackground() {
-        if (layer.isDirty()) {
-            layer.commit(status -> {});
+        if (chain.leaf().layer().isDirty() || settling.stream().anyMatch(ImageLayer::isDirty)) {
+            commit(status -> {});
         }
     }
 
-    // ---- what the layer asks for
-
-    @Override
-    public IoContext context() {
-        return lane;
-    }
-
-    @Override
-    public BlockDevice device() {
-        return volumeDevice;
-    }
-
-    @Override
-    public void grow(long sizeBytes, GrowListener listener) {
-        volume.grow(sizeBytes)
-                .whenComplete(
-                        (size, failure) -> lane.execute(() -> listener.grown(growStatus(failure))));
-    }
-
-    private static IoStatus growStatus(Throwable failure) {
-        if (failure == null) {
-            return IoStatus.OK;
+    /** Makes everything durable that was written before the call. */
+    void commit(CommitListener listener) {
+        ImageLayer leaf = chain.leaf().layer();
+        if (settling.isEmpty()) {
+            leaf.commit(
+                    status -> {
+                        reuseRoom(leaf);
+                        listener.committed(status);
+                    });
+            return;
         }
-        Throwable cause = failure.getCause() == null ? failure : failure.getCause();
-        boolean full =
-                cause instanceof StorageException storage
-                        && storage.code() == ErrorCode.SR_NO_SPACE;
-        return full ? IoStatus.NO_SPACE : IoStatus.IO_ERROR;
+        CommitListener all = new All(settling.size() + 1, listener);
+        for (ImageLayer layer : List.copyOf(settling)) {
+            layer.commit(all);
+        }
+        leaf.commit(all);
     }
 
-    /** The volume is closed by whoever opened it. */
+    /** Answers when several commits have ended, with the first failure. */
+    private static final class All implements CommitListener {
+        private final CommitListener listener;
+        private int missing;
+        private IoStatus failure = IoStatus.OK;
+
+        All(int count, CommitListener listener) {
+            this.missing = count;
+            this.listener = listener;
+        }
+
+        @Override
+        public void committed(IoStatus status) {
+            failure = failure == IoStatus.OK ? status : failure;
+            if (--missing == 0) {
+                listener.committed(failure);
+            }
+        }
+    }
+
+    /** What was given up may be used anew when nothing can be reading it any more. */
+    private void reuseRoom(ImageLayer leaf) {
+        if (leaf.retireFreed()) {
+            chain.renew(leaf::reuseFreed);
+        }
+    }
+
+    // ---- changes of the chain
+
+    /** The images from the bottom to the leaf. */
+    List<OpenLayer> layers() {
+        List<OpenLayer> layers = new ArrayList<>();
+        for (int i = 0; i < chain.depth(); i++) {
+            layers.add(chain.layer(i));
+        }
+        return layers;
+    }
+
+    /** The image that is written. */
+    OpenLayer leaf() {
+        return chain.leaf();
+    }
+
+    /**
+     * Puts an empty image on top, between two requests. From now on it takes all writes.
+     *
+     * @param settled told when the last write to the former leaf is durable; from then on nobody
+     *     writes to that
+     */
+    void push(OpenLayer child, CommitListener settled) {
+        ImageLayer former = chain.leaf().layer();
+        settling.add(former);
+        chain.push(
+                child,
+                () ->
+                        former.commit(
+                                status -> {
+                                    // After a failure it stays, so that every flush fails with it.
+                                    if (status == IoStatus.OK) {
+                                        settling.remove(former);
+                                    }
+                                    settled.committed(status);
+                                }));
+    }
+
+    /**
+     * Has another view of the same image serve what a layer did.
+     *
+     * @param over run when nothing uses the old one any more
+     */
+    void replace(OpenLayer old, OpenLayer same, Runnable over) {
+        chain.replace(old, same, over);
+    }
+
+    /** The leaf has another size; no request is in flight. */
+    void resized(long oldSizeBytes) {
+        chain.resized(oldSizeBytes);
+    }
+
+    /** Lets go of what was worked out about the layers. */
+    void release() {
+        chain.release();
+    }
+
+    /** The volumes are closed by whoever opened them. */
     @Override
     public void close() {}
 }

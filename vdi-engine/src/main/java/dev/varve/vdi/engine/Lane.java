@@ -12,6 +12,8 @@ import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.BufferPool;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.LaneTimer;
+import dev.varve.vdi.image.MetadataBudget;
+import dev.varve.vdi.image.MetadataCache;
 import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.time.Clock;
 
@@ -50,6 +52,7 @@ public final class Lane implements IoContext {
     private final EventPoller.Handler<IoSlot> takeSlot = this::takeSlot;
     private final Semaphore credits;
     private final BufferPool buffers;
+    private final MetadataCache metadata;
     private final ArrayDeque<BlockRequest> freeRequests = new ArrayDeque<>();
     private final PriorityQueue<LaneTimer> timers = new PriorityQueue<>();
     private List<Runnable> endOfTurn = new ArrayList<>();
@@ -59,8 +62,13 @@ public final class Lane implements IoContext {
     private volatile long turns;
     private volatile Thread owner;
 
-    /** A lane over the given backend. */
+    /** A lane over the given backend that shares its memory for metadata with no other. */
     public Lane(String name, IoBackend io, EngineContext context) {
+        this(name, io, context, new MetadataBudget(context.metadataBytes()));
+    }
+
+    /** A lane over the given backend. */
+    public Lane(String name, IoBackend io, EngineContext context, MetadataBudget budget) {
         this.name = name;
         this.io = io;
         this.clock = context.clock();
@@ -70,6 +78,7 @@ public final class Lane implements IoContext {
         ring.addGatingSequences(poller.getSequence());
         this.credits = new Semaphore(context.ringSlots());
         this.buffers = new BufferPool(context.bufferBytesPerLane(), this::atEndOfTurn);
+        this.metadata = budget.open(this::execute);
     }
 
     /** What the lane is called. */
@@ -274,6 +283,11 @@ public final class Lane implements IoContext {
         return buffers;
     }
 
+    /** The metadata of the images of this lane's disks. */
+    public MetadataCache metadata() {
+        return metadata;
+    }
+
     @Override
     public BlockRequest acquire() {
         BlockRequest request = freeRequests.poll();
@@ -285,6 +299,8 @@ public final class Lane implements IoContext {
         request.buffer = null;
         request.parent = null;
         request.owner = null;
+        request.waiter = null;
+        request.version = null;
         freeRequests.push(request);
     }
 

@@ -2,6 +2,7 @@
 
 package dev.varve.vdi.engine;
 
+import dev.varve.vdi.image.MetadataBudget;
 import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.io.PoolBackend;
 import dev.varve.vdi.io.UringBackend;
@@ -19,26 +20,30 @@ final class LaneThread implements AutoCloseable {
     private final Lane lane;
     private volatile boolean stopped;
 
-    private LaneThread(String name, EngineContext context) {
+    private LaneThread(String name, EngineContext context, MetadataBudget budget) {
         CompletableFuture<Lane> started = new CompletableFuture<>();
-        this.thread = Threads.platform(name, () -> run(name, context, started));
+        this.thread = Threads.platform(name, () -> run(name, context, budget, started));
         thread.start();
         this.lane = started.join();
     }
 
     /** Starts a lane. The backend is made on its thread, as io_uring wants it. */
-    static LaneThread start(String name, EngineContext context) {
-        return new LaneThread(name, context);
+    static LaneThread start(String name, EngineContext context, MetadataBudget budget) {
+        return new LaneThread(name, context, budget);
     }
 
     Lane lane() {
         return lane;
     }
 
-    private void run(String name, EngineContext context, CompletableFuture<Lane> started) {
+    private void run(
+            String name,
+            EngineContext context,
+            MetadataBudget budget,
+            CompletableFuture<Lane> started) {
         Lane running;
         try {
-            running = new Lane(name, backend(name, context), context);
+            running = new Lane(name, backend(name, context), context, budget);
         } catch (RuntimeException | Error e) {
             started.completeExceptionally(e);
             return;

@@ -37,6 +37,11 @@ public final class OpenVolume implements AutoCloseable {
     private final StoreVolume volume;
     private final DeviceGraph device;
 
+    /** Opens a volume on a lane, without filters. */
+    OpenVolume(Lane lane, StoreVolume volume, boolean writable) {
+        this(lane, volume, writable, List.of());
+    }
+
     /**
      * Opens a volume on a lane that the caller runs; everybody else asks the {@link VdiEngine}.
      *

@@ -6,18 +6,33 @@ import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockFilter;
+import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.MetadataBudget;
+import dev.varve.vdi.image.ParentLink;
 import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeId;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * All lanes of the daemon and the disks that run on them.
@@ -25,16 +40,21 @@ import java.util.concurrent.atomic.AtomicInteger;
  * <p><b>Threads:</b> any, but not a lane's.
  */
 public final class VdiEngine implements AutoCloseable {
+    private static final long CHECK_MILLIS = 100;
+
     private final EngineContext context;
     private final List<LaneThread> threads = new ArrayList<>();
     private final Map<UUID, ActiveVdi> active = new ConcurrentHashMap<>();
+    private final SharedLayers shared = new SharedLayers();
+    private final MetadataBudget metadata;
     private final AtomicInteger next = new AtomicInteger();
 
     /** Starts the lanes. */
     public VdiEngine(EngineContext context) {
         this.context = context;
+        this.metadata = new MetadataBudget(context.metadataBytes());
         for (int i = 0; i < context.lanes(); i++) {
-            threads.add(LaneThread.start("lane-" + i, context));
+            threads.add(LaneThread.start("lane-" + i, context, metadata));
         }
     }
 
@@ -53,54 +73,224 @@ public final class VdiEngine implements AutoCloseable {
         return new OpenVolume(threads.get(index).lane(), volume, writable, filters);
     }
 
-    /** Starts to serve a disk. The engine closes the volume, also when this fails. */
-    public ActiveVdi activate(
-            UUID uuid,
-            StoreVolume volume,
-            ImageFormat format,
-            boolean writable,
-            Operation operation) {
-        return activate(uuid, volume, format, writable, operation, List.of(), List.of());
-    }
-
     /**
-     * Starts to serve a disk with filters.
-     *
-     * @param below filters in front of the volume, the nearest first
-     * @param above filters in front of the disk, the nearest first
+     * Starts to serve a disk that rests on no other. The engine closes the volume, also when this
+     * fails.
      */
     public ActiveVdi activate(
             UUID uuid,
             StoreVolume volume,
             ImageFormat format,
             boolean writable,
+            Operation operation) {
+        return activate(
+                uuid,
+                new Leaf(volume, format, ParentSource.NONE),
+                writable,
+                operation,
+                List.of(),
+                List.of());
+    }
+
+    /**
+     * The image that a disk shows.
+     *
+     * @param parents where the images are that it rests on
+     */
+    public record Leaf(StoreVolume volume, ImageFormat format, ParentSource parents) {}
+
+    /**
+     * Starts to serve a disk with filters. The engine closes the volume, also when this fails.
+     *
+     * @param below filters in front of the leaf's volume, the nearest first
+     * @param above filters in front of the disk, the nearest first
+     */
+    public ActiveVdi activate(
+            UUID uuid,
+            Leaf leaf,
+            boolean writable,
             Operation operation,
             List<BlockFilter> below,
             List<BlockFilter> above) {
         if (active.containsKey(uuid)) {
-            volume.close();
+            leaf.volume().close();
             throw isActive(uuid);
         }
-        OpenVolume open = open(volume, writable, below);
+        ActiveVdi vdi = serve(uuid, leaf, writable, operation, below, above, true);
+        if (active.putIfAbsent(uuid, vdi) != null) {
+            vdi.abandon();
+            throw isActive(uuid);
+        }
+        return vdi;
+    }
+
+    /**
+     * Opens a disk for the engine's own use: nobody finds it by its UUID. The engine closes the
+     * volume, also when this fails.
+     */
+    public ActiveVdi open(UUID uuid, Leaf leaf, boolean writable, Operation operation) {
+        return serve(uuid, leaf, writable, operation, List.of(), List.of(), false);
+    }
+
+    private ActiveVdi serve(
+            UUID uuid,
+            Leaf leaf,
+            boolean writable,
+            Operation operation,
+            List<BlockFilter> below,
+            List<BlockFilter> above,
+            boolean known) {
+        List<OpenLayer> layers =
+                openChain(open(leaf.volume(), writable, below), leaf, writable, operation);
+        return new ActiveVdi(
+                uuid,
+                layers,
+                writable,
+                context.requestsPerVdi(),
+                above,
+                shared::release,
+                known ? () -> active.remove(uuid) : () -> {});
+    }
+
+    /** Opens a leaf and everything that it rests on. */
+    private List<OpenLayer> openChain(
+            OpenVolume volume, Leaf leaf, boolean writable, Operation operation) {
+        Deque<OpenLayer> layers = new ArrayDeque<>();
         try {
-            ImageLayer layer = format.open(open.access(operation), writable);
-            ActiveVdi vdi =
-                    new ActiveVdi(
-                            uuid,
-                            open,
-                            layer,
-                            writable,
-                            context.requestsPerVdi(),
-                            above,
-                            () -> active.remove(uuid));
-            if (active.putIfAbsent(uuid, vdi) != null) {
-                throw isActive(uuid);
+            ImageLayer layer = leaf.format().open(volume.access(operation), writable);
+            layers.add(new OpenLayer(volume, layer));
+            Set<VolumeId> seen = new HashSet<>(Set.of(leaf.volume().id()));
+            while (layers.getFirst().layer().info().parent().isPresent()) {
+                ParentLink link = layers.getFirst().layer().info().parent().get();
+                VolumeId parent = leaf.parents().find(link);
+                refuseEndless(seen, parent);
+                layers.addFirst(
+                        shared.acquire(volume.lane(), leaf.parents(), parent, operation));
+                requireSame(link, parent, layers.getFirst().layer().info());
             }
-            return vdi;
+            return List.copyOf(layers);
+        } catch (RuntimeException | Error e) {
+            layers.pollLast();
+            layers.forEach(shared::release);
+            volume.close();
+            throw e;
+        }
+    }
+
+    private static void refuseEndless(Set<VolumeId> seen, VolumeId parent) {
+        if (!seen.add(parent)) {
+            throw ErrorCode.VDI_LOAD.because(
+                    "the chain of images comes back to " + parent + ", which would rest on itself");
+        }
+        if (seen.size() > ImageChain.MOST_LAYERS) {
+            throw ErrorCode.SNAPSHOT_CHAIN_TOO_LONG.because(
+                    "the disk rests on more than " + ImageChain.MOST_LAYERS + " images");
+        }
+    }
+
+    /** An image that was replaced by another one of the same name would show somebody's data. */
+    private static void requireSame(ParentLink link, VolumeId id, ImageInfo parent) {
+        UUID found = parent.uuid().orElse(ParentLink.RAW);
+        if (!found.equals(link.imageUuid())) {
+            throw ErrorCode.VDI_LOAD.because(
+                    "%s is not the image that the disk was made on: it has the UUID %s, expected is %s"
+                            .formatted(id, found, link.imageUuid()));
+        }
+    }
+
+    // ---- snapshots
+
+    /** Opens a volume on the lane of a disk that it is going to be the leaf of. */
+    public OpenLayer openBeside(
+            ActiveVdi vdi, StoreVolume volume, ImageFormat format, Operation operation) {
+        OpenVolume open = new OpenVolume(vdi.lane(), volume, true);
+        try {
+            return new OpenLayer(open, format.open(open.access(operation), true));
         } catch (RuntimeException | Error e) {
             open.close();
             throw e;
         }
+    }
+
+    /**
+     * A disk and the empty image that is to take its writes.
+     *
+     * @param base the volume of the present leaf, by the name that it has when this is done
+     * @param parents where that is
+     */
+    public record Switch(
+            ActiveVdi vdi, OpenLayer child, VolumeId base, ParentSource parents) {}
+
+    /**
+     * Puts an image on top of each disk, on all of them at the same instant: whatever was written
+     * to one because something was written to another before is on the same side. No request waits
+     * for others to end.
+     *
+     * <p>Returns when what the former leaves got is durable and they are in order. Fails when that
+     * could not be done; the images are on top all the same.
+     */
+    public void switchLeaves(List<Switch> switches, Operation operation) {
+        List<OpenLayer> former = switches.stream().map(each -> each.vdi().leaf()).toList();
+        List<CompletableFuture<IoStatus>> settled =
+                switches.stream().map(each -> new CompletableFuture<IoStatus>()).toList();
+        boolean several = switches.size() > 1;
+        if (several) {
+            all(switches.stream().map(each -> each.vdi().hold())).join();
+        }
+        all(IntStream.range(0, switches.size())
+                        .mapToObj(
+                                i ->
+                                        switches.get(i)
+                                                .vdi()
+                                                .push(switches.get(i).child(), settled.get(i))))
+                .join();
+        if (several) {
+            switches.forEach(each -> each.vdi().letGo());
+        }
+        for (int i = 0; i < switches.size(); i++) {
+            seal(switches.get(i), former.get(i), settled.get(i), operation);
+        }
+    }
+
+    /** Waits for a storage that may not answer for long, as long as the operation may take. */
+    private static IoStatus await(CompletableFuture<IoStatus> settled, Operation operation) {
+        while (true) {
+            operation.checkpoint();
+            try {
+                return settled.get(CHECK_MILLIS, TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                // As long as the operation may take.
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw ErrorCode.TASK_CANCELLED.with(operation.label());
+            } catch (ExecutionException e) {
+                throw new IllegalStateException("a disk's lane failed", e.getCause());
+            }
+        }
+    }
+
+    private static CompletableFuture<Void> all(Stream<CompletableFuture<Void>> parts) {
+        return CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new));
+    }
+
+    /** Leaves a former leaf in order, and lets it be shared like every other image below a leaf. */
+    private void seal(
+            Switch each,
+            OpenLayer former,
+            CompletableFuture<IoStatus> settled,
+            Operation operation) {
+        IoStatus status = await(settled, operation);
+        if (status != IoStatus.OK) {
+            throw ErrorCode.SR_IO_ERROR.because(
+                    "what was written to disk "
+                            + each.vdi().uuid()
+                            + " before could not be brought to storage: "
+                            + status);
+        }
+        former.layer().seal(former.volume().access(operation), true);
+        OpenLayer same =
+                shared.acquire(each.vdi().lane(), each.parents(), each.base(), operation);
+        each.vdi().settle(former, same);
     }
 
     private static StorageException isActive(UUID uuid) {
@@ -115,6 +305,11 @@ public final class VdiEngine implements AutoCloseable {
     /** All active disks. */
     public Collection<ActiveVdi> activeDisks() {
         return List.copyOf(active.values());
+    }
+
+    /** How much memory the metadata of images takes and may take, in bytes. */
+    public MetadataBudget metadata() {
+        return metadata;
     }
 
     /** One line on each lane, for people. */

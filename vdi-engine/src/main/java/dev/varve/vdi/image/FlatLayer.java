@@ -9,6 +9,7 @@ import dev.varve.vdi.block.IoStatus;
 
 /** A layer in which every byte of the disk has the same offset in the volume. */
 public final class FlatLayer implements ImageLayer {
+    private final ImageInfo info;
     private final String resizeRefusal;
     private long sizeBytes;
     private LayerHost host;
@@ -17,9 +18,21 @@ public final class FlatLayer implements ImageLayer {
     /**
      * @param resizeRefusal why the disk cannot change its size, or null when it can
      */
-    public FlatLayer(long sizeBytes, String resizeRefusal) {
-        this.sizeBytes = sizeBytes;
+    public FlatLayer(ImageInfo info, String resizeRefusal) {
+        this.info = info;
+        this.sizeBytes = info.sizeBytes();
         this.resizeRefusal = resizeRefusal;
+    }
+
+    @Override
+    public ImageInfo info() {
+        return info;
+    }
+
+    /** Every byte of it is content, be it zero. */
+    @Override
+    public boolean isEmpty() {
+        return false;
     }
 
     @Override
@@ -34,8 +47,36 @@ public final class FlatLayer implements ImageLayer {
 
     @Override
     public void lookup(BlockRequest request, long offset, long length, Mapping answer) {
-        answer.data(offset, length);
+        long rest = sizeBytes - offset;
+        if (rest <= 0) {
+            answer.absent(length);
+        } else {
+            answer.data(offset, Math.min(length, rest));
+        }
     }
+
+    @Override
+    public void locate(BlockRequest request, long offset, long length, Mapping answer) {
+        lookup(request, offset, length, answer);
+    }
+
+    @Override
+    public boolean covers(long offset, long length) {
+        return offset + length <= sizeBytes;
+    }
+
+    @Override
+    public long free(long offset, long length) {
+        return 0;
+    }
+
+    @Override
+    public boolean retireFreed() {
+        return false;
+    }
+
+    @Override
+    public void reuseFreed() {}
 
     @Override
     public void prepare(BlockRequest request, long offset, long length, Mapping answer) {
@@ -43,10 +84,10 @@ public final class FlatLayer implements ImageLayer {
     }
 
     @Override
-    public void written(long offset, long length) {}
+    public void written(long offset, long length, Object pin) {}
 
     @Override
-    public void abandoned(long offset, long length) {}
+    public void abandoned(Object pin) {}
 
     @Override
     public boolean needsCommit(long offset, long length) {
@@ -100,10 +141,14 @@ public final class FlatLayer implements ImageLayer {
         sizeBytes = newSizeBytes;
     }
 
+    /** There is no place for the mark in it; the store keeps one. */
     @Override
-    public void seal(BlockAccess access) {
+    public void seal(BlockAccess access, boolean hidden) {
         if (failure == IoStatus.OK) {
             access.flush();
         }
     }
+
+    @Override
+    public void release() {}
 }

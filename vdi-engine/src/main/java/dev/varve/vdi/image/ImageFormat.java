@@ -4,8 +4,6 @@ package dev.varve.vdi.image;
 
 import dev.varve.vdi.Operation;
 
-import java.util.UUID;
-
 /**
  * A format of disk images. Without state.
  *
@@ -33,11 +31,17 @@ public interface ImageFormat {
     /** Reads what the image says of itself, checking what a scan can check at low cost. */
     ImageInfo inspect(BlockAccess access);
 
+    /** Whether an image can rest on another one, so that there are snapshots. */
+    boolean hasParents();
+
     /** How large the volume of a new, empty image is in bytes. */
-    long emptyVolumeBytes(long sizeBytes);
+    long emptyVolumeBytes(ImageSpec spec);
 
     /** Writes an empty image into a volume that reads as zero. Durable when it returns. */
-    void create(BlockAccess access, UUID uuid, long sizeBytes, Operation operation);
+    void create(BlockAccess access, ImageSpec spec, Operation operation);
+
+    /** Whether nothing was ever written to an image, so that it shows only what is below. */
+    boolean isEmpty(BlockAccess access);
 
     /** Reads and checks the metadata. The layer still has to be bound to a lane. */
     ImageLayer open(BlockAccess access, boolean writable);

@@ -19,29 +19,63 @@ import dev.varve.vdi.block.IoStatus;
  * #commit}.
  */
 public interface ImageLayer {
+    /** What the image said of itself when it was opened. */
+    ImageInfo info();
+
     /** The size of the disk in bytes. */
     long sizeBytes();
+
+    /** Whether nothing was ever written to it, so that it shows only what is below. */
+    boolean isEmpty();
 
     /** Gives the layer its lane. Called once, before everything else. */
     void bind(LayerHost host);
 
     /**
-     * Tells where a range begins and how far the same answer holds. After WAIT the request is
-     * resumed when it is worth asking again.
+     * Tells where a range begins and how far the same answer holds: DATA, or ABSENT for what was
+     * not written to this layer or lies behind its end. After WAIT the request's waiter is told
+     * when it is worth asking again.
      */
     void lookup(BlockRequest request, long offset, long length, Mapping answer);
 
     /**
+     * As {@link #lookup} for bytes that are known to be in this layer, so that less has to be read
+     * to tell where.
+     */
+    void locate(BlockRequest request, long offset, long length, Mapping answer);
+
+    /** Whether every byte of the range is known to be in this layer, without reading anything. */
+    boolean covers(long offset, long length);
+
+    /**
      * Tells where a range may be written, making room first if there is none. After DATA the caller
-     * calls {@link #written} or {@link #abandoned} exactly once for the same range.
+     * calls {@link #written} or {@link #abandoned} exactly once for the same range, with the pin of
+     * the answer.
      */
     void prepare(BlockRequest request, long offset, long length, Mapping answer);
 
     /** The range given by {@link #prepare} was written. */
-    void written(long offset, long length);
+    void written(long offset, long length, Object pin);
 
     /** The range given by {@link #prepare} was not, or perhaps only partly, written. */
-    void abandoned(long offset, long length);
+    void abandoned(Object pin);
+
+    /**
+     * Gives up what begins at the given offset, if it is a unit that this layer can give up whole
+     * and now: it reads as zero afterwards. Only for a layer with nothing below it.
+     *
+     * @return how many bytes were given up, 0 when none
+     */
+    long free(long offset, long length);
+
+    /**
+     * Takes note of room that was given up and whose giving up is durable. True when there is some:
+     * then {@link #reuseFreed} is called once the requests that are in flight now have ended.
+     */
+    boolean retireFreed();
+
+    /** The room of the earliest {@link #retireFreed} that was not answered yet may be used anew. */
+    void reuseFreed();
 
     /**
      * Whether a completed write to the range needs a commit to be found again. When it does not, a
@@ -73,6 +107,11 @@ public interface ImageLayer {
      * Leaves the image in order: afterwards other programs can read it. Blocks; called from a
      * control thread after the last request and the last commit are done. After a failed commit it
      * leaves the image as it is, to be checked when it is opened again.
+     *
+     * @param hidden whether the image is an inner node from now on
      */
-    void seal(BlockAccess access);
+    void seal(BlockAccess access, boolean hidden);
+
+    /** Lets go of metadata in memory. No request uses the layer any more. */
+    void release();
 }

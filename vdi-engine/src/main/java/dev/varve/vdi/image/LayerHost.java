@@ -3,7 +3,6 @@
 package dev.varve.vdi.image;
 
 import dev.varve.vdi.block.BlockDevice;
-import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.IoStatus;
 
@@ -28,11 +27,8 @@ public interface LayerHost {
     /** The volume that holds the image. */
     BlockDevice device();
 
-    /** Asks a layer again for a request that had to wait. */
-    void resume(BlockRequest request);
-
-    /** Ends a request that had to wait for something that failed. */
-    void fail(BlockRequest request, IoStatus status);
+    /** Where the layer keeps metadata that it can read again. */
+    MetadataCache metadata();
 
     /** Makes the volume at least so large, without blocking; new space reads as zero. */
     void grow(long sizeBytes, GrowListener listener);

@@ -26,6 +26,15 @@ public final class Mapping {
     /** Where on the device the data is, in bytes. */
     public long deviceOffset;
 
+    /** Which layer of a chain the data is in, from the bottom; set by the chain. */
+    public int layer;
+
+    /**
+     * What the layer keeps for a write that was prepared, or null; it goes back to the layer when the
+     * write has ended.
+     */
+    public Object pin;
+
     /** For how many bytes the answer holds. */
     public long length;
 
@@ -38,6 +47,7 @@ public final class Mapping {
     /** The bytes are on the device. */
     public void data(long newDeviceOffset, long newLength) {
         kind = Kind.DATA;
+        pin = null;
         deviceOffset = newDeviceOffset;
         length = newLength;
     }
@@ -45,6 +55,12 @@ public final class Mapping {
     /** The bytes are zero. */
     public void zero(long newLength) {
         kind = Kind.ZERO;
+        length = newLength;
+    }
+
+    /** The layer has nothing there. */
+    public void absent(long newLength) {
+        kind = Kind.ABSENT;
         length = newLength;
     }
 

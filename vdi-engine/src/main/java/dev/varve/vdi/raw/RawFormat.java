@@ -9,9 +9,9 @@ import dev.varve.vdi.image.FlatLayer;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImageSpec;
 
 import java.util.Optional;
-import java.util.UUID;
 
 /** The plain content of a disk. */
 public final class RawFormat implements ImageFormat {
@@ -56,22 +56,33 @@ public final class RawFormat implements ImageFormat {
             throw ErrorCode.VDI_LOAD.because(
                     "the raw image is empty; a disk has at least one sector");
         }
-        return new ImageInfo(name(), size, Optional.empty(), Optional.empty(), false, true);
+        return new ImageInfo(
+                name(), size, 0, Optional.empty(), Optional.empty(), false, true);
     }
 
     @Override
-    public long emptyVolumeBytes(long sizeBytes) {
-        return sizeBytes;
+    public boolean hasParents() {
+        return false;
     }
 
     @Override
-    public void create(BlockAccess access, UUID uuid, long sizeBytes, Operation operation) {
-        access.grow(sizeBytes);
+    public long emptyVolumeBytes(ImageSpec spec) {
+        return spec.sizeBytes();
+    }
+
+    @Override
+    public void create(BlockAccess access, ImageSpec spec, Operation operation) {
+        access.grow(spec.sizeBytes());
         access.flush();
     }
 
     @Override
+    public boolean isEmpty(BlockAccess access) {
+        return false;
+    }
+
+    @Override
     public ImageLayer open(BlockAccess access, boolean writable) {
-        return new FlatLayer(inspect(access).sizeBytes(), null);
+        return new FlatLayer(inspect(access), null);
     }
 }

@@ -44,7 +44,7 @@ record Batmap(long offset, int sectors, int checksum) {
 
     /** The batmap of a new image, all bits clear. */
     static Batmap initial(VhdHeader header) {
-        int sectors = (int) Math.max(1, (header.maxTableEntries() / 8L + 511) / 512);
+        int sectors = (int) Math.max(1, ((header.maxTableEntries() + 7) / 8L + 511) / 512);
         return new Batmap(headerOffset(header) + HEADER_BYTES, sectors, ~0);
     }
 

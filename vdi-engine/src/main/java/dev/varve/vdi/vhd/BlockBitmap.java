@@ -3,6 +3,7 @@
 package dev.varve.vdi.vhd;
 
 import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.image.MetadataCache;
 
 /**
  * The bitmap of one block in memory: a bit for each sector, MSB first, set when the sector was
@@ -10,7 +11,9 @@ import dev.varve.vdi.block.BlockRequest;
  *
  * <p><b>Threads:</b> the lane's only.
  */
-final class BlockBitmap {
+final class BlockBitmap extends MetadataCache.Page {
+    private static final int OBJECT_BYTES = 104;
+
     final int block;
     final byte[] bits;
 
@@ -23,18 +26,22 @@ final class BlockBitmap {
     /** A commit is writing it. */
     boolean committing;
 
-    /** Used since the hand of the clock came by. */
-    boolean referenced;
-
     /** Writes that were prepared and are not over; the bitmap stays in memory meanwhile. */
     int pins;
 
+    /** The sector of the volume where it lies. */
+    final long place;
+
     BlockRequest waitingFirst;
 
+    private final BlockBitmaps owner;
     private final int sectors;
     private int setCount;
 
-    BlockBitmap(int block, int sectors, int bytes) {
+    BlockBitmap(BlockBitmaps owner, int block, long place, int sectors, int bytes) {
+        super(bytes + OBJECT_BYTES);
+        this.owner = owner;
+        this.place = place;
         this.block = block;
         this.sectors = sectors;
         this.bits = new byte[bytes];
@@ -87,7 +94,13 @@ final class BlockBitmap {
         return setCount == sectors;
     }
 
-    boolean isEvictable() {
+    @Override
+    protected boolean isEvictable() {
         return !loading && !dirty && !committing && pins == 0;
+    }
+
+    @Override
+    protected void evicted() {
+        owner.forget(this);
     }
 }

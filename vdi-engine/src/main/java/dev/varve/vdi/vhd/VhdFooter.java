@@ -196,7 +196,10 @@ public record VhdFooter(
         return creator == CREATOR_TAP && Integer.compareUnsigned(creatorVersion, 0x00000001) > 0;
     }
 
-    /** The same footer for a disk of another size. */
+    /**
+     * The same footer for a disk of another size. The size at creation goes along: it means nothing
+     * to us and is all that some readers look at.
+     */
     public VhdFooter withSize(long sizeBytes) {
         return new VhdFooter(
                 features,
@@ -205,13 +208,31 @@ public record VhdFooter(
                 creator,
                 creatorVersion,
                 creatorOs,
-                originalSize,
+                sizeBytes,
                 sizeBytes,
                 VhdGeometry.of(sizeBytes),
                 type,
                 uuid,
                 savedState,
                 hidden);
+    }
+
+    /** The same footer with or without the mark of an inner node. */
+    public VhdFooter withHidden(boolean nowHidden) {
+        return new VhdFooter(
+                features,
+                dataOffset,
+                timestamp,
+                creator,
+                creatorVersion,
+                creatorOs,
+                originalSize,
+                currentSize,
+                geometry,
+                type,
+                uuid,
+                savedState,
+                nowHidden);
     }
 
     /** Whether reserved bytes are zero, as a strict reader demands. */

@@ -8,9 +8,13 @@ import dev.varve.vdi.image.FlatLayer;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImageSpec;
+import dev.varve.vdi.image.ParentLink;
 import dev.varve.vdi.time.Clock;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -26,6 +30,13 @@ public final class VhdFormat implements ImageFormat {
     private static final int MAX_TABLE_ENTRIES = 1 << 20;
     private static final int TABLE_OFFSET = VhdFooter.BYTES + VhdHeader.BYTES;
     private static final int CHUNK_BYTES = 1 << 20;
+
+    /** In the order of blktap's libvhd. */
+    private static final List<Integer> LOCATOR_CODES =
+            List.of(ParentLocator.MACX, ParentLocator.W2KU, ParentLocator.W2RU);
+
+    /** Longer than the name of a file can be in any notation here but UTF-16 of 248 letters. */
+    private static final int LOCATOR_ROOM = 512;
 
     private final Clock clock;
 
@@ -65,56 +76,126 @@ public final class VhdFormat implements ImageFormat {
                                 access.read(size - VhdFooter.BYTES, VhdFooter.BYTES)));
     }
 
+    /** Reads the footers, the header and the names of the parent; the table is not looked at. */
     @Override
     public ImageInfo inspect(BlockAccess access) {
         VhdImage image = VhdImage.read(access);
+        return info(image, image.closed());
+    }
+
+    private ImageInfo info(VhdImage image, boolean clean) {
+        VhdFooter footer = image.footer();
         return new ImageInfo(
                 name(),
-                image.footer().currentSize(),
-                Optional.of(image.footer().uuid()),
-                Optional.empty(),
-                image.footer().hidden(),
-                image.clean());
+                footer.currentSize(),
+                image.header() == null ? 0 : image.header().blockBytes(),
+                Optional.of(footer.uuid()),
+                Optional.ofNullable(image.parent()),
+                footer.hidden(),
+                clean);
     }
 
     @Override
-    public long emptyVolumeBytes(long sizeBytes) {
-        return Batmap.initial(newHeader()).end() + VhdFooter.BYTES;
-    }
-
-    private static VhdHeader newHeader() {
-        return new VhdHeader(
-                TABLE_OFFSET,
-                MAX_TABLE_ENTRIES,
-                VhdHeader.DEFAULT_BLOCK_BYTES,
-                VhdHeader.NO_PARENT,
-                0);
+    public boolean hasParents() {
+        return true;
     }
 
     @Override
-    public void create(BlockAccess access, UUID uuid, long sizeBytes, Operation operation) {
-        VhdHeader header = newHeader();
-        VhdFooter footer = newFooter(uuid, sizeBytes, VhdFooter.Type.DYNAMIC, VhdFooter.BYTES);
-        Batmap batmap = Batmap.initial(header);
-        access.grow(batmap.end() + VhdFooter.BYTES);
-        access.shrink(batmap.end() + VhdFooter.BYTES);
-        byte[] unused = new byte[CHUNK_BYTES];
-        Arrays.fill(unused, (byte) 0xFF);
-        long table = header.tableBytes();
-        for (long at = 0; at < table; at += CHUNK_BYTES) {
-            operation.checkpoint();
-            int length = (int) Math.min(CHUNK_BYTES, table - at);
-            access.write(header.tableOffset() + at, Arrays.copyOf(unused, length));
-            operation.progress(at + length, table);
+    public boolean isEmpty(BlockAccess access) {
+        VhdImage image = VhdImage.read(access);
+        if (image.header() == null) {
+            return false;
         }
-        byte[] bits = new byte[Batmap.usedBytes(sizeBytes, header.blockBytes())];
+        boolean[] used = new boolean[1];
+        VhdTable.forEach(
+                access,
+                image,
+                (block, entry) -> {
+                    used[0] = true;
+                    return 1;
+                });
+        return !used[0];
+    }
+
+    /** What a new image consists of before its first block. */
+    private record Layout(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {}
+
+    private Layout layout(ImageSpec spec) {
+        long blocks =
+                (Math.min(spec.maximumBytes(), (long) MAX_TABLE_ENTRIES * UNIT_BYTES)
+                                + UNIT_BYTES
+                                - 1)
+                        / UNIT_BYTES;
+        VhdHeader plain =
+                new VhdHeader(TABLE_OFFSET, (int) blocks, VhdHeader.DEFAULT_BLOCK_BYTES);
+        Batmap batmap = Batmap.initial(plain);
+        if (spec.parent().isEmpty()) {
+            return new Layout(plain, batmap, List.of(), batmap.end());
+        }
+        ParentLink parent = spec.parent().get();
+        String name = parent.names().getFirst();
+        List<ParentLocator> locators = new ArrayList<>();
+        List<byte[]> names = new ArrayList<>();
+        long end = batmap.end();
+        for (int code : LOCATOR_CODES) {
+            byte[] bytes = ParentLocator.encodeName(code, name);
+            locators.add(new ParentLocator(code, LOCATOR_ROOM, bytes.length, end));
+            names.add(Arrays.copyOf(bytes, LOCATOR_ROOM));
+            end += LOCATOR_ROOM;
+        }
+        VhdHeader header =
+                new VhdHeader(
+                        plain.tableOffset(),
+                        plain.maxTableEntries(),
+                        plain.blockBytes(),
+                        parent.imageUuid(),
+                        now(),
+                        name,
+                        locators);
+        return new Layout(header, batmap, names, end);
+    }
+
+    @Override
+    public long emptyVolumeBytes(ImageSpec spec) {
+        return layout(spec).end() + VhdFooter.BYTES;
+    }
+
+    @Override
+    public void create(BlockAccess access, ImageSpec spec, Operation operation) {
+        Layout layout = layout(spec);
+        VhdHeader header = layout.header();
+        Batmap batmap = layout.batmap();
+        VhdFooter.Type type =
+                spec.parent().isEmpty() ? VhdFooter.Type.DYNAMIC : VhdFooter.Type.DIFFERENCING;
+        VhdFooter footer = newFooter(spec.uuid(), spec.sizeBytes(), type, VhdFooter.BYTES);
+        access.grow(layout.end() + VhdFooter.BYTES);
+        access.shrink(layout.end() + VhdFooter.BYTES);
+        writeTable(access, header, operation);
+        byte[] bits = new byte[Batmap.usedBytes(spec.sizeBytes(), header.blockBytes())];
         access.write(Batmap.headerOffset(header), batmap.encode(bits));
-        access.zero(batmap.offset() + bits.length, 512L * batmap.sectors() - bits.length);
+        long unusedBits = 512L * batmap.sectors() - bits.length;
+        if (unusedBits > 0) {
+            access.zero(batmap.offset() + bits.length, unusedBits);
+        }
         access.write(batmap.offset(), bits); // takes the space that closing will need
+        for (int i = 0; i < layout.names().size(); i++) {
+            access.write(header.locators().get(i).offset(), layout.names().get(i));
+        }
         access.write(VhdFooter.BYTES, header.encode());
         access.write(lastSector(access), footer.encode());
         access.write(0, footer.encode());
         access.flush();
+    }
+
+    private static void writeTable(BlockAccess access, VhdHeader header, Operation operation) {
+        long table = header.tableBytes();
+        for (long at = 0; at < table; at += CHUNK_BYTES) {
+            operation.checkpoint();
+            byte[] unused = new byte[(int) Math.min(CHUNK_BYTES, table - at)];
+            Arrays.fill(unused, (byte) 0xFF);
+            access.write(header.tableOffset() + at, unused);
+            operation.progress(at + unused.length, table);
+        }
     }
 
     /** Where readers look for the footer: the last sector of the volume, however large that is. */
@@ -131,12 +212,15 @@ public final class VhdFormat implements ImageFormat {
         access.flush();
     }
 
+    private int now() {
+        return (int) (clock.epochMillis() / 1000 - VhdFooter.EPOCH_SECONDS);
+    }
+
     private VhdFooter newFooter(UUID uuid, long sizeBytes, VhdFooter.Type type, long dataOffset) {
-        int timestamp = (int) (clock.epochMillis() / 1000 - VhdFooter.EPOCH_SECONDS);
         return new VhdFooter(
                 VhdFooter.FEATURES,
                 dataOffset,
-                timestamp,
+                now(),
                 VhdFooter.CREATOR_TAP,
                 VhdFooter.CREATOR_TAP_VERSION,
                 0,
@@ -165,19 +249,28 @@ public final class VhdFormat implements ImageFormat {
     @Override
     public ImageLayer open(BlockAccess access, boolean writable) {
         VhdImage image = VhdImage.read(access);
-        if (image.footer().type() == VhdFooter.Type.FIXED) {
+        if (image.header() == null) {
             return new FlatLayer(
-                    image.footer().currentSize(),
+                    info(image, true),
                     "a fixed VHD keeps its size; copy it to a new disk to make it larger");
         }
-        if (writable && !image.firstInOrder()) {
+        byte[] full = image.readFull(access);
+        if (!writable) {
+            return new VhdLayer(info(image, image.closed()), image, full);
+        }
+        VhdTable table = VhdTable.read(access, image);
+        if (!image.firstInOrder()) {
             // The footer at the end goes next; without this one nothing would say what the disk is.
             access.write(0, image.footer().encode());
             access.flush();
         }
-        if (writable && !image.clean()) {
-            cutOff(access, image.dataEnd());
+        // A guest can write what looks like the footer into the last sector of the last block.
+        boolean clean =
+                image.closed() && table.dataEnd() <= image.volumeBytes() - VhdFooter.BYTES;
+        if (!clean) {
+            cutOff(access, table.dataEnd());
         }
-        return new VhdLayer(image, access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES);
+        VhdImage found = image.withVolume(access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES);
+        return new VhdLayer(info(image, clean), found, full, table);
     }
 }

@@ -2,8 +2,13 @@
 
 package dev.varve.vdi.vhd;
 
+import dev.varve.vdi.image.ParentLink;
+
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.UUID;
 
 /**
@@ -22,23 +27,28 @@ import java.util.UUID;
  * <tr><td>40</td><td>16</td><td>UUID of the parent</td></tr>
  * <tr><td>56</td><td>4</td><td>modification time of the parent</td></tr>
  * <tr><td>60</td><td>4</td><td>reserved</td></tr>
- * <tr><td>64</td><td>512</td><td>name of the parent, UTF-16</td></tr>
- * <tr><td>576</td><td>192</td><td>eight parent locators of 24 bytes</td></tr>
+ * <tr><td>64</td><td>512</td><td>name of the parent, UTF-16, big-endian</td></tr>
+ * <tr><td>576</td><td>192</td><td>eight {@link ParentLocator} of 24 bytes</td></tr>
  * <tr><td>768</td><td>256</td><td>reserved, zero</td></tr>
  * </table>
  *
  * @param tableOffset offset of the block allocation table in bytes
  * @param maxTableEntries how many blocks the table has room for
  * @param blockBytes size of a block in bytes
- * @param parentUuid UUID of the parent; zero in a disk without one
+ * @param parentUuid UUID in the parent's footer; zero in a disk without one, and when the parent is
+ *     raw
  * @param parentTimestamp modification time of the parent, as in a footer
+ * @param parentName file name of the parent, empty in a disk without one
+ * @param locators the locators that are in use
  */
 public record VhdHeader(
         long tableOffset,
         int maxTableEntries,
         int blockBytes,
         UUID parentUuid,
-        int parentTimestamp) {
+        int parentTimestamp,
+        String parentName,
+        List<ParentLocator> locators) {
     /** The size of the structure in bytes. */
     public static final int BYTES = 1024;
 
@@ -57,9 +67,21 @@ public record VhdHeader(
     static final int OFFSET_LOCATORS = 576;
     static final int OFFSET_RESERVED = 768;
     static final UUID NO_PARENT = new UUID(0, 0);
+    static final int LOCATORS = 8;
+    static final int PARENT_NAME_BYTES = 512;
 
     private static final int SMALLEST_BLOCK = 64 << 10;
     private static final int LARGEST_BLOCK = 256 << 20;
+
+    /** Copies the locators. */
+    public VhdHeader {
+        locators = List.copyOf(locators);
+    }
+
+    /** The header of a disk without parent. */
+    public VhdHeader(long tableOffset, int maxTableEntries, int blockBytes) {
+        this(tableOffset, maxTableEntries, blockBytes, NO_PARENT, 0, "", List.of());
+    }
 
     /** Reads a header and checks it. */
     public static VhdHeader parse(byte[] bytes) {
@@ -85,7 +107,28 @@ public record VhdHeader(
                 entries,
                 block,
                 new UUID(in.getLong(OFFSET_PARENT), in.getLong(OFFSET_PARENT + 8)),
-                in.getInt(56));
+                in.getInt(56),
+                parentName(bytes),
+                locators(in));
+    }
+
+    private static String parentName(byte[] bytes) {
+        String text =
+                new String(bytes, OFFSET_PARENT_NAME, PARENT_NAME_BYTES, StandardCharsets.UTF_16BE);
+        int end = text.indexOf('\0');
+        return end < 0 ? text : text.substring(0, end);
+    }
+
+    private static List<ParentLocator> locators(ByteBuffer in) {
+        List<ParentLocator> found = new ArrayList<>();
+        for (int i = 0; i < LOCATORS; i++) {
+            ParentLocator locator =
+                    ParentLocator.parse(in, OFFSET_LOCATORS + i * ParentLocator.BYTES);
+            if (locator.code() != ParentLocator.NONE) {
+                found.add(locator);
+            }
+        }
+        return found;
     }
 
     private static void check(boolean holds, String problem) {
@@ -94,7 +137,7 @@ public record VhdHeader(
         }
     }
 
-    /** The bytes of the header of a disk without parent. */
+    /** The bytes of the header. */
     public byte[] encode() {
         byte[] bytes = new byte[BYTES];
         ByteBuffer out = ByteBuffer.wrap(bytes);
@@ -104,8 +147,29 @@ public record VhdHeader(
         out.putInt(OFFSET_VERSION, VERSION);
         out.putInt(OFFSET_ENTRIES, maxTableEntries);
         out.putInt(OFFSET_BLOCK, blockBytes);
+        out.putLong(OFFSET_PARENT, parentUuid.getMostSignificantBits());
+        out.putLong(OFFSET_PARENT + 8, parentUuid.getLeastSignificantBits());
+        out.putInt(56, parentTimestamp);
+        byte[] name = parentName.getBytes(StandardCharsets.UTF_16BE);
+        out.put(OFFSET_PARENT_NAME, name, 0, Math.min(name.length, PARENT_NAME_BYTES));
+        for (int i = 0; i < locators.size(); i++) {
+            locators.get(i).encode(out, OFFSET_LOCATORS + i * ParentLocator.BYTES);
+        }
         out.putInt(OFFSET_CHECKSUM, VhdChecksum.of(bytes, 0, BYTES, OFFSET_CHECKSUM));
         return bytes;
+    }
+
+    /** Whether the header names a parent of either kind. */
+    boolean namesParent() {
+        return !parentUuid.equals(NO_PARENT) || !parentName.isEmpty() || !locators.isEmpty();
+    }
+
+    /** The link to the parent, with the names that the locators hold before the plain one. */
+    ParentLink link(List<String> locatorNames) {
+        List<String> names = new ArrayList<>(locatorNames);
+        names.add(ParentLocator.fileName(parentName));
+        return new ParentLink(
+                names.stream().filter(name -> !name.isEmpty()).distinct().toList(), parentUuid);
     }
 
     /** Whether the part that no reader knows is zero, as a strict reader demands. */
@@ -122,6 +186,11 @@ public record VhdHeader(
     /** The size of the table in whole sectors, in bytes. */
     public long tableBytes() {
         return ((long) maxTableEntries * 4 + 511) / 512 * 512;
+    }
+
+    /** How many blocks a disk of the given size has. */
+    int blocks(long sizeBytes) {
+        return (int) Math.min(Integer.MAX_VALUE, (sizeBytes + blockBytes - 1) / blockBytes);
     }
 
     /** The largest disk for which the table has room, in bytes. */

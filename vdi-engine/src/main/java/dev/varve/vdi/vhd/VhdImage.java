@@ -2,13 +2,16 @@
 
 package dev.varve.vdi.vhd;
 
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.image.ParentLink;
 
-import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
- * The metadata of an image as it was found: read and checked once, before a lane takes over.
+ * The metadata of an image as it was found, without its block table: what can be read at once.
  *
  * <p>The footer at the end is the one that other programs trust, but the one at the start is
  * written first and never lies inside data. When the one at the end is missing the image was not
@@ -16,25 +19,23 @@ import java.util.Arrays;
  * is left over from writes that nobody was told were safe.
  *
  * @param header null for a fixed disk
- * @param bat first sector of each block, or {@link #UNUSED}; only as many entries as the disk needs
- * @param full the bits of the batmap, one for each block; all clear when there is none or it is
- *     stale
+ * @param parent the link of a differencing disk, or null
  * @param batmap where the batmap is, or null
- * @param clean whether the footer at the end is there and agrees with the first
+ * @param closed whether the footer at the end is there and agrees with the first; an image whose
+ *     last block ends with the volume can look so by chance, which {@link VhdTable} finds out
  * @param firstInOrder whether the sector at the start holds {@link #footer}, byte for byte
  * @param metadataEnd where the header, the table and the batmap end, in bytes; blocks lie behind it
- * @param dataEnd where the last block ends, in bytes
+ * @param volumeBytes how long the volume is, in whole sectors
  */
 record VhdImage(
         VhdFooter footer,
         VhdHeader header,
-        int[] bat,
-        byte[] full,
+        ParentLink parent,
         Batmap batmap,
-        boolean clean,
+        boolean closed,
         boolean firstInOrder,
         long metadataEnd,
-        long dataEnd) {
+        long volumeBytes) {
     /** An entry of the table that names no block. */
     static final int UNUSED = -1;
 
@@ -42,12 +43,21 @@ record VhdImage(
     static final long MAXIMUM_BYTES = 2040L << 30;
 
     /**
-     * Tables in use beyond this many blocks are refused: memory for them is taken before any I/O.
+     * Tables in use beyond this many blocks are refused: memory for what is kept of each is taken
+     * before any I/O.
      */
     static final int MOST_BLOCKS = 1 << 23;
 
-    private static final int CHUNK_BYTES = 1 << 20;
     private static final int SECTOR = 512;
+
+    /** How many bytes at the start of an image are read together: footer and header, mostly. */
+    private static final int HEAD_BYTES = 4096;
+
+    /** The same metadata in a volume of another length. */
+    VhdImage withVolume(long bytes) {
+        return new VhdImage(
+                footer, header, parent, batmap, closed, firstInOrder, metadataEnd, bytes);
+    }
 
     /** Reads and checks the metadata of an image. */
     static VhdImage read(BlockAccess access) {
@@ -55,14 +65,15 @@ record VhdImage(
         if (size < VhdFooter.BYTES) {
             throw VhdFooter.invalid("the volume", "is only " + access.sizeBytes() + " bytes long");
         }
-        byte[] first = access.read(0, VhdFooter.BYTES);
+        byte[] head = access.read(0, (int) Math.min(HEAD_BYTES, size));
+        byte[] first = Arrays.copyOf(head, VhdFooter.BYTES);
         byte[] last = access.read(size - VhdFooter.BYTES, VhdFooter.BYTES);
         VhdFooter footer = footer(first, last, size);
         checkSize(footer);
         if (footer.type() == VhdFooter.Type.FIXED) {
             return fixed(footer, size);
         }
-        return dynamic(access, footer, first, last, size);
+        return dynamic(access, footer, head, last, size);
     }
 
     /**
@@ -78,7 +89,7 @@ record VhdImage(
         if (VhdFooter.isFooter(first)) {
             try {
                 return VhdFooter.parse(first, "the footer at the start");
-            } catch (dev.varve.vdi.StorageException damaged) {
+            } catch (StorageException damaged) {
                 if (!atEnd) {
                     throw damaged;
                 }
@@ -97,7 +108,7 @@ record VhdImage(
             return footer.type() == VhdFooter.Type.FIXED
                     && footer.dataOffset() == VhdFooter.NO_HEADER
                     && footer.currentSize() == size - VhdFooter.BYTES;
-        } catch (dev.varve.vdi.StorageException damaged) {
+        } catch (StorageException damaged) {
             return false;
         }
     }
@@ -120,15 +131,11 @@ record VhdImage(
                             .formatted(size, footer.currentSize()));
         }
         return new VhdImage(
-                footer, null, new int[0], new byte[0], null, true, true, 0, footer.currentSize());
+                footer, null, null, null, true, true, 0, size);
     }
 
     private static VhdImage dynamic(
-            BlockAccess access, VhdFooter footer, byte[] first, byte[] last, long size) {
-        if (footer.type() == VhdFooter.Type.DIFFERENCING) {
-            throw VhdFooter.invalid(
-                    "the image", "has a parent; chains of images cannot be opened yet");
-        }
+            BlockAccess access, VhdFooter footer, byte[] head, byte[] last, long size) {
         long headerAt = footer.dataOffset();
         if (headerAt < VhdFooter.BYTES
                 || headerAt % SECTOR != 0
@@ -137,7 +144,11 @@ record VhdImage(
                     "the footer", "puts the header at the impossible offset " + headerAt);
         }
         long headerEnd = headerAt + VhdHeader.BYTES;
-        VhdHeader header = VhdHeader.parse(access.read(headerAt, VhdHeader.BYTES));
+        byte[] headerBytes =
+                headerEnd <= head.length
+                        ? Arrays.copyOfRange(head, (int) headerAt, (int) headerEnd)
+                        : access.read(headerAt, VhdHeader.BYTES);
+        VhdHeader header = VhdHeader.parse(headerBytes);
         if (header.capacityBytes() < footer.currentSize()) {
             throw VhdFooter.invalid(
                     "the header",
@@ -151,47 +162,59 @@ record VhdImage(
         if (header.tableOffset() < headerEnd && tableEnd > headerAt) {
             throw VhdFooter.invalid("the header", "lies inside its own table");
         }
-        int[] bat = readTable(access, header, footer);
-        Batmap batmap = readBatmap(access, header, footer, headerAt, size);
-        byte[] full = readFull(access, batmap, footer, header);
-        long metadataEnd = Math.max(headerEnd, batmap == null ? tableEnd : batmap.end());
-        long dataEnd = checkTable(bat, header, metadataEnd, size);
-        // A guest can write what looks like the footer into the last sector of the last block.
-        boolean clean =
-                VhdFooter.isFooter(last)
-                        && Arrays.equals(first, last)
-                        && dataEnd <= size - VhdFooter.BYTES;
-        return new VhdImage(
-                footer,
-                header,
-                bat,
-                full,
-                batmap,
-                clean,
-                Arrays.equals(first, footer.encode()),
-                metadataEnd,
-                dataEnd);
-    }
-
-    private static int[] readTable(BlockAccess access, VhdHeader header, VhdFooter footer) {
-        int block = header.blockBytes();
-        int entries = (int) ((footer.currentSize() + block - 1) / block);
-        if (entries > MOST_BLOCKS) {
+        if (header.blocks(footer.currentSize()) > MOST_BLOCKS) {
             throw VhdFooter.invalid(
                     "the disk",
                     "has %d blocks of %d bytes, more than the %d that can be served"
-                            .formatted(entries, block, MOST_BLOCKS));
+                            .formatted(
+                                    header.blocks(footer.currentSize()),
+                                    header.blockBytes(),
+                                    MOST_BLOCKS));
         }
-        int[] bat = new int[entries];
-        int bytes = (entries * 4 + SECTOR - 1) / SECTOR * SECTOR;
-        for (int at = 0; at < bytes; at += CHUNK_BYTES) {
-            int length = Math.min(CHUNK_BYTES, bytes - at);
-            ByteBuffer in = ByteBuffer.wrap(access.read(header.tableOffset() + at, length));
-            int from = at / 4;
-            int count = Math.min(length / 4, entries - from);
-            in.asIntBuffer().get(bat, from, count);
+        Batmap batmap = readBatmap(access, header, footer, headerAt, size);
+        byte[] first = Arrays.copyOf(head, VhdFooter.BYTES);
+        return new VhdImage(
+                footer,
+                header,
+                footer.type() == VhdFooter.Type.DIFFERENCING ? link(access, header, size) : null,
+                batmap,
+                VhdFooter.isFooter(last) && Arrays.equals(first, last),
+                Arrays.equals(first, footer.encode()),
+                Math.max(headerEnd, batmap == null ? tableEnd : batmap.end()),
+                size);
+    }
+
+    private static ParentLink link(BlockAccess access, VhdHeader header, long size) {
+        List<String> names = new ArrayList<>();
+        for (ParentLocator locator : header.locators()) {
+            if (locator.isKnown()) {
+                byte[] bytes = readName(access, locator, size);
+                if (bytes != null) {
+                    names.add(ParentLocator.fileName(locator.decodePath(bytes)));
+                }
+            }
         }
-        return bat;
+        ParentLink link = header.link(names);
+        if (link.names().isEmpty()) {
+            throw VhdFooter.invalid("the header", "says that there is a parent and names none");
+        }
+        return link;
+    }
+
+    /** The bytes of a name, or null where they cannot be: other locators may tell the name. */
+    static byte[] readName(BlockAccess access, ParentLocator locator, long size) {
+        long at = locator.offset() / SECTOR * SECTOR;
+        int length = locator.length();
+        if (locator.offset() < 0
+                || length <= 0
+                || length > ParentLocator.LONGEST_BYTES
+                || locator.offset() > size - length) {
+            return null;
+        }
+        int skip = (int) (locator.offset() - at);
+        int sectors = (skip + length + SECTOR - 1) / SECTOR;
+        byte[] bytes = access.read(at, sectors * SECTOR);
+        return Arrays.copyOfRange(bytes, skip, skip + length);
     }
 
     private static Batmap readBatmap(
@@ -220,44 +243,15 @@ record VhdImage(
     }
 
     /**
-     * A batmap whose checksum is wrong was being written when its writer ended; it tells nothing.
+     * The bits of the batmap, one for each block; all clear when there is none, or when its
+     * checksum is wrong: it was being written when its writer ended, and tells nothing.
      */
-    private static byte[] readFull(
-            BlockAccess access, Batmap batmap, VhdFooter footer, VhdHeader header) {
+    byte[] readFull(BlockAccess access) {
         int bytes = Batmap.usedBytes(footer.currentSize(), header.blockBytes());
         if (batmap == null) {
             return new byte[bytes];
         }
         byte[] bits = access.read(batmap.offset(), bytes);
         return batmap.matches(bits) ? bits : new byte[bytes];
-    }
-
-    /** Checks that blocks lie inside the volume, behind the metadata, and do not overlap. */
-    private static long checkTable(int[] bat, VhdHeader header, long metadataEnd, long size) {
-        long blockSectors = (header.bitmapBytes() + (long) header.blockBytes()) / SECTOR;
-        long[] starts = new long[bat.length];
-        int count = 0;
-        for (int i = 0; i < bat.length; i++) {
-            if (bat[i] != UNUSED) {
-                long sector = Integer.toUnsignedLong(bat[i]);
-                if (sector * SECTOR < metadataEnd || (sector + blockSectors) * SECTOR > size) {
-                    throw VhdFooter.invalid(
-                            "the table",
-                            "puts block %d at sector %d, outside the volume's data from %d to %d bytes"
-                                    .formatted(i, sector, metadataEnd, size));
-                }
-                starts[count++] = sector;
-            }
-        }
-        Arrays.sort(starts, 0, count);
-        for (int i = 1; i < count; i++) {
-            if (starts[i] - starts[i - 1] < blockSectors) {
-                throw VhdFooter.invalid(
-                        "the table",
-                        "has two blocks that overlap, at sectors %d and %d"
-                                .formatted(starts[i - 1], starts[i]));
-            }
-        }
-        return count == 0 ? metadataEnd : (starts[count - 1] + blockSectors) * SECTOR;
     }
 }

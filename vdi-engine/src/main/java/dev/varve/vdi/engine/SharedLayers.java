@@ -1,0 +1,113 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.engine;
+
+import dev.varve.vdi.Invariant;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeId;
+
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * The images that disks rest on, each open once on a lane however many disks of the lane rest on
+ * it. They are only read.
+ *
+ * <p>An image that was not closed, or that the store marks as an inner node and that does not say so
+ * itself, is put in order first: a crash came between the commit that made it one and its end.
+ *
+ * <p><b>Threads:</b> any. Calls that concern the same source wait for each other, and for its
+ * storage; calls on other sources do not.
+ */
+final class SharedLayers {
+    private record Key(Lane lane, ParentSource source, VolumeId id) {}
+
+    private static final class Shared {
+        final OpenLayer layer;
+        int users;
+
+        Shared(OpenLayer layer) {
+            this.layer = layer;
+        }
+    }
+
+    private final Map<Key, Shared> shared = new HashMap<>();
+    private final Map<OpenLayer, Key> keys = new HashMap<>();
+
+    /** Opens an image or finds it open. */
+    OpenLayer acquire(Lane lane, ParentSource source, VolumeId id, Operation operation) {
+        Key key = new Key(lane, source, id);
+        synchronized (source) {
+            synchronized (shared) {
+                Shared known = shared.get(key);
+                if (known != null) {
+                    known.users++;
+                    return known.layer;
+                }
+            }
+            Shared opened = new Shared(open(lane, source, id, operation));
+            opened.users = 1;
+            synchronized (shared) {
+                shared.put(key, opened);
+                keys.put(opened.layer, key);
+            }
+            return opened.layer;
+        }
+    }
+
+    private static OpenLayer open(
+            Lane lane, ParentSource source, VolumeId id, Operation operation) {
+        OpenLayer found = openAsItIs(lane, source, id, operation);
+        boolean inOrder =
+                found.layer().info().clean()
+                        && (found.layer().info().hidden() || !source.isHidden(id));
+        if (inOrder) {
+            return found;
+        }
+        found.close();
+        repair(lane, source, id, operation);
+        return openAsItIs(lane, source, id, operation);
+    }
+
+    private static OpenLayer openAsItIs(
+            Lane lane, ParentSource source, VolumeId id, Operation operation) {
+        OpenVolume volume = new OpenVolume(lane, source.open(id, false), false);
+        try {
+            return new OpenLayer(
+                    volume, source.format(id).open(volume.access(operation), false));
+        } catch (RuntimeException | Error e) {
+            volume.close();
+            throw e;
+        }
+    }
+
+    private static void repair(
+            Lane lane, ParentSource source, VolumeId id, Operation operation) {
+        ImageFormat format = source.format(id);
+        StoreVolume writable = source.open(id, true);
+        try (OpenVolume volume = new OpenVolume(lane, writable, true)) {
+            ImageLayer layer = format.open(volume.access(operation), true);
+            layer.seal(volume.access(operation), layer.info().hidden() || source.isHidden(id));
+        }
+    }
+
+    /** Gives an image up; the last one closes it. */
+    void release(OpenLayer layer) {
+        boolean last;
+        synchronized (shared) {
+            Key key = keys.get(layer);
+            Invariant.check(key != null, "a layer that is released was acquired");
+            last = --shared.get(key).users == 0;
+            if (last) {
+                shared.remove(key);
+                keys.remove(layer);
+            }
+        }
+        if (last) {
+            layer.close();
+        }
+    }
+}
