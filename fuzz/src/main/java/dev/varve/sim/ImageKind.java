@@ -4,6 +4,7 @@ package dev.varve.sim;
 
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.vhd.VhdFooter;
 import dev.varve.vdi.vhd.VhdFormat;
 import dev.varve.vdi.vhd.VhdHeader;
@@ -57,7 +58,10 @@ enum ImageKind {
         if (this == FIXED) {
             format.createFixed(access, ID, sizeBytes);
         } else {
-            format.create(access, ID, sizeBytes, Operation.unbounded("create", clock));
+            format.create(
+                    access,
+                    ImageSpec.plain(ID, sizeBytes),
+                    Operation.unbounded("create", clock));
         }
     }
 
@@ -71,7 +75,7 @@ enum ImageKind {
         boolean aligned = this == SMALL_BLOCKS || this == TINY_BLOCKS;
         int blocks = (int) ((sizeBytes + blockBytes - 1) / blockBytes);
         int entries = blocks + random.nextInt(300);
-        VhdHeader header = new VhdHeader(TABLE, entries, blockBytes, new UUID(0, 0), 0);
+        VhdHeader header = new VhdHeader(TABLE, entries, blockBytes);
         VhdFooter footer = footer(sizeBytes, aligned);
         int[] table = new int[entries];
         Arrays.fill(table, -1);

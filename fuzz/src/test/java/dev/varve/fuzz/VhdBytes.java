@@ -9,6 +9,7 @@ import dev.varve.sim.SimContent;
 import dev.varve.sim.SimHost;
 import dev.varve.sim.Trace;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.vhd.VhdFooter;
 import dev.varve.vdi.vhd.VhdFormat;
 import dev.varve.vdi.vhd.VhdHeader;
@@ -45,7 +46,8 @@ final class VhdBytes {
     static SimContent ours(long sizeBytes) {
         try (SimHost host = host(new SimContent(0))) {
             Operation operation = Operation.unbounded("create", CLOCK);
-            FORMAT.create(host.access(), new UUID(1, 2), sizeBytes, operation);
+            FORMAT.create(
+                    host.access(), ImageSpec.plain(new UUID(1, 2), sizeBytes), operation);
             return host.disk().content().copy();
         }
     }
@@ -63,7 +65,7 @@ final class VhdBytes {
         byte[] footer = footer(size, VhdFooter.Type.DYNAMIC, batmap).encode();
         System.arraycopy(footer, 0, image, 0, SECTOR);
         System.arraycopy(footer, 0, image, image.length - SECTOR, SECTOR);
-        VhdHeader header = new VhdHeader(TABLE, entries, BLOCK, new UUID(0, 0), 0);
+        VhdHeader header = new VhdHeader(TABLE, entries, BLOCK);
         System.arraycopy(header.encode(), 0, image, SECTOR, VhdHeader.BYTES);
         Arrays.fill(image, TABLE, TABLE + SECTOR, (byte) 0xFF);
         ByteBuffer out = ByteBuffer.wrap(image);

@@ -33,8 +33,8 @@ class VhdFooterFuzzTest {
 
     static Stream<byte[]> headers() {
         return Stream.of(
-                new VhdHeader(1536, 1 << 20, 2 << 20, new UUID(0, 0), 0).encode(),
-                new VhdHeader(1536, 1, 64 << 10, new UUID(0, 0), 0).encode(),
+                new VhdHeader(1536, 1 << 20, 2 << 20).encode(),
+                new VhdHeader(1536, 1, 64 << 10).encode(),
                 new byte[VhdHeader.BYTES]);
     }
 

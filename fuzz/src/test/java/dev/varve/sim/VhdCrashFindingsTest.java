@@ -11,6 +11,7 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.vhd.VhdFooter;
 import dev.varve.vdi.vhd.VhdFormat;
 import dev.varve.vdi.vhd.VhdHeader;
@@ -43,7 +44,8 @@ class VhdCrashFindingsTest {
     private void create() {
         try (SimHost host = powerOn()) {
             Operation operation = Operation.unbounded("create", clock);
-            format.create(host.access(), new UUID(1, 2), SIZE, operation);
+            format.create(
+                    host.access(), ImageSpec.plain(new UUID(1, 2), SIZE), operation);
             content = host.disk().crash(random);
         }
     }
@@ -189,7 +191,7 @@ class VhdCrashFindingsTest {
         content = new SimContent(64 << 10);
         byte[] footer = headerLast().encode();
         content.write(0, footer, 0, SECTOR);
-        VhdHeader header = new VhdHeader(SECTOR, 16, 64 << 10, new UUID(0, 0), 0);
+        VhdHeader header = new VhdHeader(SECTOR, 16, 64 << 10);
         byte[] unused = new byte[SECTOR];
         Arrays.fill(unused, (byte) 0xFF);
         content.write(SECTOR, unused, 0, SECTOR);

@@ -38,6 +38,8 @@ public enum ErrorCode {
     VDI_CREATE(78, "The disk could not be created."),
     VDI_SIZE(79, "The size of the disk is not acceptable."),
     VDI_DELETE(80, "The disk could not be deleted."),
+    VDI_CLONE(81, "The disk could not be cloned."),
+    VDI_SNAPSHOT(82, "The snapshot could not be taken."),
     CONFIG_DEVICE_MISSING(90, "The device configuration names no device."),
     CONFIG_LOCATION_MISSING(94, "The device configuration names no location."),
     SNAPSHOT_CHAIN_TOO_LONG(109, "The chain of snapshots is too long."),

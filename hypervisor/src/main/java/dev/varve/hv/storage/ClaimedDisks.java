@@ -4,9 +4,13 @@ package dev.varve.hv.storage;
 
 import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.disk.DiskChanges;
+import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiSpec;
+import dev.varve.vdi.engine.ActiveVdi;
 
 import java.util.List;
 import java.util.Optional;
@@ -58,13 +62,52 @@ final class ClaimedDisks implements DiskService {
     }
 
     @Override
-    public void destroy(UUID vdi, Operation operation) {
-        claimed(
-                vdi,
-                () -> {
-                    disks.destroy(vdi, operation);
-                    return null;
-                });
+    public VdiInfo create(VdiSpec spec, DiskContent content, Operation operation) {
+        return disks.create(spec, content, operation);
+    }
+
+    @Override
+    public DiskChanges snapshot(List<SnapshotSpec> snapshots, Operation operation) {
+        return claimed(snapshots, 0, () -> disks.snapshot(snapshots, operation));
+    }
+
+    /** Holds the claims of all disks of a list, from the given one on. */
+    private <T> T claimed(List<SnapshotSpec> snapshots, int from, Supplier<T> work) {
+        return from == snapshots.size()
+                ? work.get()
+                : claimed(
+                        snapshots.get(from).source(), () -> claimed(snapshots, from + 1, work));
+    }
+
+    @Override
+    public DiskChanges clone(UUID source, UUID clone, Operation operation) {
+        return claimed(source, () -> disks.clone(source, clone, operation));
+    }
+
+    @Override
+    public DiskChanges revert(UUID vdi, UUID snapshot, Operation operation) {
+        return claimed(
+                vdi, () -> claimed(snapshot, () -> disks.revert(vdi, snapshot, operation)));
+    }
+
+    @Override
+    public VdiInfo copy(UUID source, DiskService target, VdiSpec spec, Operation operation) {
+        return active.test(source)
+                ? disks.copy(source, target, spec, operation)
+                : holding(
+                        claims.acquire(source, Claims.Mode.READ),
+                        () -> disks.copy(source, target, spec, operation));
+    }
+
+    @Override
+    public DiskChanges destroy(UUID vdi, Operation operation) {
+        return claimed(vdi, () -> disks.destroy(vdi, operation));
+    }
+
+    /** The claim for using a disk is the data path's. */
+    @Override
+    public ActiveVdi activate(UUID vdi, boolean writable, Operation operation) {
+        return disks.activate(vdi, writable, operation);
     }
 
     @Override
@@ -76,7 +119,10 @@ final class ClaimedDisks implements DiskService {
         if (active.test(vdi)) {
             return work.get();
         }
-        Claims.Claim claim = claims.acquire(vdi, Claims.Mode.WRITE);
+        return holding(claims.acquire(vdi, Claims.Mode.WRITE), work);
+    }
+
+    private <T> T holding(Claims.Claim claim, Supplier<T> work) {
         T result;
         try {
             result = work.get();

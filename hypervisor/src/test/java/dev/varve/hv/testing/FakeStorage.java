@@ -216,6 +216,16 @@ public final class FakeStorage {
         }
 
         @Override
+        public String nameOf(VolumeId id) {
+            return id.toString();
+        }
+
+        @Override
+        public Optional<VolumeId> named(String name) {
+            throw new UnsupportedOperationException("disks have no volumes here");
+        }
+
+        @Override
         public Optional<VolumeInfo> find(VolumeId id) {
             throw new UnsupportedOperationException("disks have no volumes here");
         }

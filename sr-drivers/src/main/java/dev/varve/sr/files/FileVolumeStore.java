@@ -25,6 +25,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.stream.Stream;
 
 /**
  * Volumes as files in one directory.
@@ -146,7 +147,7 @@ public final class FileVolumeStore implements VolumeStore {
         lock.readLock().lock();
         try {
             requireRoot();
-            for (VolumeId id : ids()) {
+            for (VolumeId id : listed()) {
                 info(id, damaged).ifPresent(found::add);
             }
         } finally {
@@ -164,8 +165,34 @@ public final class FileVolumeStore implements VolumeStore {
         }
     }
 
-    private List<VolumeId> ids() {
-        List<VolumeId> ids = new ArrayList<>();
+    @Override
+    public Set<VolumeId> ids() {
+        lock.readLock().lock();
+        try {
+            requireRoot();
+            return listed();
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    @Override
+    public String nameOf(VolumeId id) {
+        return names.file(id).getFileName().toString();
+    }
+
+    @Override
+    public Optional<VolumeId> named(String name) {
+        return Stream.of(VolumeKind.VHD, VolumeKind.RAW)
+                .flatMap(
+                        kind ->
+                                Names.parse(kind, name).stream()
+                                        .map(uuid -> new VolumeId(kind, uuid)))
+                .findFirst();
+    }
+
+    private Set<VolumeId> listed() {
+        Set<VolumeId> ids = new LinkedHashSet<>();
         Map<Path, List<String>> listed = new TreeMap<>();
         for (VolumeKind kind : VolumeKind.values()) {
             Path directory = names.directory(kind);

@@ -21,6 +21,7 @@ public enum SrCapability {
     VDI_RESIZE_ONLINE,
     VDI_CLONE,
     VDI_SNAPSHOT,
+    VDI_REVERT,
     VDI_MIRROR,
     VDI_CONFIG_CBT,
     VDI_GENERATE_CONFIG,

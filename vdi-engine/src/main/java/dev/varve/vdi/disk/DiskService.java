@@ -3,6 +3,7 @@
 package dev.varve.vdi.disk;
 
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.engine.ActiveVdi;
 
 import java.util.List;
 import java.util.Optional;
@@ -37,6 +38,50 @@ public interface DiskService {
     VdiInfo create(VdiSpec spec, Operation operation);
 
     /**
+     * Makes a disk with content. It is seen by nobody before all of it is there, and a call that
+     * fails leaves nothing behind.
+     */
+    VdiInfo create(VdiSpec spec, DiskContent content, Operation operation);
+
+    /**
+     * Takes snapshots of disks, all at the same instant, whether they are active or not. Takes no
+     * longer the larger or the deeper a disk is, and holds no request of its users for long.
+     *
+     * @return the snapshots, in the order in which they were asked for, then the disks and the new
+     *     inner nodes
+     * @throws dev.varve.vdi.StorageException SR_NOT_IMPLEMENTED for a disk whose format has no
+     *     snapshots
+     */
+    DiskChanges snapshot(List<SnapshotSpec> snapshots, Operation operation);
+
+    /**
+     * Makes a disk that begins with the content of another one and shares it, whether that is
+     * active or not.
+     *
+     * @return the clone, then what changed with it
+     * @throws dev.varve.vdi.StorageException SR_NOT_IMPLEMENTED as for snapshots
+     */
+    DiskChanges clone(UUID source, UUID clone, Operation operation);
+
+    /**
+     * Gives a disk the content and the size that one of its snapshots has. It keeps its UUID, its
+     * name and its snapshots.
+     *
+     * @return the disk, then what changed with it
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE while it is active,
+     *     OPERATION_NOT_ALLOWED when the other disk is no snapshot of it
+     */
+    DiskChanges revert(UUID vdi, UUID snapshot, Operation operation);
+
+    /**
+     * Makes a disk of its own with the content of another one that nobody writes meanwhile. Only
+     * what holds data is read and written.
+     *
+     * @param target where the new disk is made, here or in another repository
+     */
+    VdiInfo copy(UUID source, DiskService target, VdiSpec spec, Operation operation);
+
+    /**
      * Makes a disk larger, attached or not; the new part reads as zero. An attached disk shows its
      * new size to clients that connect from then on.
      *
@@ -45,12 +90,21 @@ public interface DiskService {
     VdiInfo resize(UUID vdi, long virtualSizeBytes, Operation operation);
 
     /**
-     * Removes a disk and gives its space back.
+     * Removes a disk and gives its space back; inner nodes that nothing else rests on go with it.
      *
-     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE while it is open
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE while it is open, VDI_DELETE while other
+     *     disks rest on it
      */
-    void destroy(UUID vdi, Operation operation);
+    DiskChanges destroy(UUID vdi, Operation operation);
 
     /** Changes the name and the description that are kept with the disk. */
     VdiInfo rename(UUID vdi, String label, String description);
+
+    /**
+     * Opens a disk and all nodes below it, and starts to serve it.
+     *
+     * @throws dev.varve.vdi.StorageException VDI_LOAD when one of the images cannot be used,
+     *     SR_VDI_IN_USE when it is active already
+     */
+    ActiveVdi activate(UUID vdi, boolean writable, Operation operation);
 }

@@ -7,22 +7,25 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.OpenVolume;
+import dev.varve.vdi.engine.ParentSource;
 import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageFormat;
-import dev.varve.vdi.image.ImageInfo;
-import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
+import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.RandomSource;
 
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -32,25 +35,34 @@ import java.util.UUID;
  * rename, so a crash leaves either nothing, after {@link VolumeStore#recover()}, or the whole disk.
  */
 public final class Disks implements DiskService {
-    /** The attribute that holds a disk's name. */
-    public static final String LABEL = "name-label";
-
-    /** The attribute that holds a disk's description. */
-    public static final String DESCRIPTION = "name-description";
-
-    private static final String READ_ONLY = "read-only";
-
     private final VolumeStore store;
     private final VdiEngine engine;
     private final Map<VolumeKind, ImageFormat> formats;
+    private final RandomSource random;
+    private final StoreParents parents;
+    private final ImageTree tree = new ImageTree();
+    private final DiskInspector inspector;
+    private final ImageBranches branches;
+
+    /** Held from working out which nodes nobody needs any more until they are gone. */
+    private final Object removal = new Object();
 
     /**
      * @param formats the format of each kind of disk volume
      */
-    public Disks(VolumeStore store, VdiEngine engine, Map<VolumeKind, ImageFormat> formats) {
+    public Disks(
+            VolumeStore store,
+            VdiEngine engine,
+            Map<VolumeKind, ImageFormat> formats,
+            RandomSource random) {
         this.store = store;
         this.engine = engine;
         this.formats = Map.copyOf(formats);
+        this.random = random;
+        this.parents = new StoreParents(store, id -> format(id.kind()));
+        this.inspector =
+                new DiskInspector(store, engine, parents, tree, id -> format(id.kind()));
+        this.branches = new ImageBranches(store, engine, parents, random);
     }
 
     /** The format of a disk volume. */
@@ -63,26 +75,20 @@ public final class Disks implements DiskService {
         return format;
     }
 
+    // ---- looking
+
     @Override
     public List<VdiInfo> scan(Operation operation) {
-        List<VolumeInfo> volumes =
-                store.list().stream().filter(info -> info.id().kind().isDisk()).toList();
-        List<VdiInfo> disks = new ArrayList<>();
-        for (VolumeInfo volume : volumes) {
-            operation.checkpoint();
-            disks.add(inspect(volume, operation));
-            operation.progress(disks.size(), volumes.size());
-        }
-        return disks;
+        return inspector.scan(operation);
     }
 
     @Override
     public Optional<VdiInfo> find(UUID vdi) {
         Operation operation = Operation.unbounded("look at a disk", clock());
-        return volume(vdi).map(info -> inspect(info, operation));
+        return volume(vdi).map(info -> inspector.inspect(info, operation));
     }
 
-    private dev.varve.vdi.time.Clock clock() {
+    private Clock clock() {
         return engine.lanes().getFirst().clock();
     }
 
@@ -107,97 +113,93 @@ public final class Disks implements DiskService {
                                         "there is no disk " + vdi + " in this repository"));
     }
 
-    /** A disk that is active is asked; another one's image is read. */
-    private VdiInfo inspect(VolumeInfo volume, Operation operation) {
-        Optional<ActiveVdi> active = engine.find(volume.id().uuid());
-        if (active.isPresent()) {
-            long size = active.get().device().geometry().sizeBytes();
-            return info(volume, size, volume.hidden(), Optional.empty(), new VdiState.Valid());
-        }
-        try (OpenVolume open = engine.open(store.open(volume.id(), false), false)) {
-            ImageInfo image = format(volume.id().kind()).inspect(open.access(operation));
-            VdiState state = image.clean() ? new VdiState.Valid() : new VdiState.Unclean();
-            return info(
-                    volume,
-                    image.sizeBytes(),
-                    image.hidden() || volume.hidden(),
-                    image.parent(),
-                    state);
-        } catch (StorageException e) {
-            if (e.code() == ErrorCode.TASK_CANCELLED || e.code() == ErrorCode.OPERATION_TIMED_OUT) {
-                throw e;
-            }
-            VdiState state = new VdiState.Quarantined(e.sentence());
-            return info(volume, 0, true, Optional.empty(), state);
-        }
+    private VdiInfo inspect(UUID vdi, Operation operation) {
+        return inspector.inspect(require(vdi), operation);
     }
 
-    private static VdiInfo info(
-            VolumeInfo volume,
-            long virtualSize,
-            boolean hidden,
-            Optional<UUID> parent,
-            VdiState state) {
-        Map<String, String> attributes = volume.attributes();
-        Map<String, String> smConfig = new HashMap<>();
-        smConfig.put("vdi_type", volume.id().kind() == VolumeKind.VHD ? "vhd" : "aio");
-        parent.ifPresent(uuid -> smConfig.put("vhd-parent", uuid.toString()));
-        return new VdiInfo(
-                volume.id().uuid(),
-                volume.id().kind(),
-                virtualSize,
-                volume.allocatedBytes(),
-                volume.readOnly() || Boolean.parseBoolean(attributes.get(READ_ONLY)),
-                !hidden,
-                attributes.getOrDefault(LABEL, volume.id().uuid().toString()),
-                attributes.getOrDefault(DESCRIPTION, ""),
-                parent,
-                smConfig,
-                state);
-    }
+    // ---- making
 
     @Override
     public VdiInfo create(VdiSpec spec, Operation operation) {
+        return create(spec, Optional.empty(), operation);
+    }
+
+    @Override
+    public VdiInfo create(VdiSpec spec, DiskContent content, Operation operation) {
+        return create(spec, Optional.of(content), operation);
+    }
+
+    private VdiInfo create(VdiSpec spec, Optional<DiskContent> content, Operation operation) {
         ImageFormat format = format(spec.kind());
         long size = allowedSize(format, spec.uuid(), spec.virtualSizeBytes());
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, spec.uuid());
         VolumeId wanted = new VolumeId(spec.kind(), spec.uuid());
-        if (volume(spec.uuid()).isPresent()) {
-            throw ErrorCode.VDI_EXISTS.because("there is already a disk " + spec.uuid());
-        }
-        Map<String, String> attributes = attributes(spec);
-        store.commit(List.of(new VolumeChange.Create(incoming, 0, attributes)));
+        refuseExisting(spec.uuid());
+        store.commit(
+                List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
         try {
-            try (OpenVolume open = engine.open(store.open(incoming, true), true)) {
-                BlockAccess access = open.access(operation);
-                format.create(access, spec.uuid(), size, operation);
-                access.shrink(format.emptyVolumeBytes(size));
-                access.flush();
-            }
+            makeImage(incoming, format, ImageSpec.plain(spec.uuid(), size), operation);
+            content.ifPresent(source -> fill(spec, incoming, format, source, operation));
             store.commit(List.of(new VolumeChange.Rename(incoming, wanted)));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             undo(incoming, e);
             throw e;
         }
-        return inspect(require(spec.uuid()), operation);
+        return inspect(spec.uuid(), operation);
     }
 
-    private void undo(VolumeId incoming, RuntimeException reason) {
+    private void refuseExisting(UUID vdi) {
+        if (volume(vdi).isPresent()) {
+            throw ErrorCode.VDI_EXISTS.because("there is already a disk " + vdi);
+        }
+    }
+
+    private void makeImage(
+            VolumeId id, ImageFormat format, ImageSpec spec, Operation operation) {
+        try (OpenVolume open = engine.open(store.open(id, true), true)) {
+            BlockAccess access = open.access(operation);
+            format.create(access, spec, operation);
+            access.shrink(format.emptyVolumeBytes(spec));
+            access.flush();
+        }
+    }
+
+    private void fill(
+            VdiSpec spec,
+            VolumeId incoming,
+            ImageFormat format,
+            DiskContent content,
+            Operation operation) {
+        ActiveVdi target =
+                engine.open(
+                        spec.uuid(),
+                        new VdiEngine.Leaf(
+                                store.open(incoming, true), format, ParentSource.NONE),
+                        true,
+                        operation);
+        try {
+            content.writeTo(target, operation);
+        } catch (RuntimeException | Error e) {
+            closeAfter(target, e);
+            throw e;
+        }
+        target.close(operation);
+    }
+
+    private void closeAfter(ActiveVdi vdi, Throwable failure) {
+        try {
+            vdi.close(Operation.unbounded("close disk " + vdi.uuid(), clock()));
+        } catch (StorageException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    private void undo(VolumeId incoming, Throwable reason) {
         try {
             store.commit(List.of(new VolumeChange.Delete(incoming)));
         } catch (StorageException e) {
             reason.addSuppressed(e);
         }
-    }
-
-    private static Map<String, String> attributes(VdiSpec spec) {
-        return Map.of(
-                LABEL,
-                spec.label(),
-                DESCRIPTION,
-                spec.description(),
-                READ_ONLY,
-                Boolean.toString(spec.readOnly()));
     }
 
     private static long allowedSize(ImageFormat format, UUID vdi, long size) {
@@ -213,56 +215,277 @@ public final class Disks implements DiskService {
     }
 
     @Override
+    public VdiInfo copy(UUID source, DiskService target, VdiSpec spec, Operation operation) {
+        if (engine.find(source).map(ActiveVdi::isWritable).orElse(false)) {
+            throw ErrorCode.SR_VDI_IN_USE.because(
+                    "disk " + source + " is being written; take a snapshot and copy that");
+        }
+        VolumeInfo volume = require(source);
+        ActiveVdi view = engine.open(source, leaf(volume, false), false, operation);
+        VdiInfo made;
+        try {
+            made =
+                    target.create(
+                            spec,
+                            (disk, under) -> new DiskCopier(view, disk).run(under),
+                            operation);
+        } catch (RuntimeException | Error e) {
+            closeAfter(view, e);
+            throw e;
+        }
+        view.close(operation);
+        return made;
+    }
+
+    private VdiEngine.Leaf leaf(VolumeInfo volume, boolean writable) {
+        return new VdiEngine.Leaf(
+                store.open(volume.id(), writable), format(volume.id().kind()), parents);
+    }
+
+    // ---- trees
+
+    @Override
+    public DiskChanges snapshot(List<SnapshotSpec> snapshots, Operation operation) {
+        long now = clock().epochMillis();
+        List<ImageBranches.Branch> wanted = new ArrayList<>();
+        for (SnapshotSpec spec : snapshots) {
+            VolumeInfo source = require(spec.source());
+            // What it will be asked for is to be read, so its table has room for its size only.
+            wanted.add(
+                    new ImageBranches.Branch(
+                            source,
+                            spec.snapshot(),
+                            0,
+                            DiskAttributes.ofSnapshot(
+                                    source.attributes(), spec.source(), now)));
+        }
+        return branch(wanted, operation);
+    }
+
+    @Override
+    public DiskChanges clone(UUID source, UUID clone, Operation operation) {
+        VolumeInfo volume = require(source);
+        return branch(
+                List.of(
+                        new ImageBranches.Branch(
+                                volume,
+                                clone,
+                                Long.MAX_VALUE,
+                                DiskAttributes.ofClone(volume.attributes()))),
+                operation);
+    }
+
+    private DiskChanges branch(List<ImageBranches.Branch> wanted, Operation operation) {
+        wanted.forEach(branch -> refuseExisting(branch.uuid()));
+        List<VolumeChange> names =
+                wanted.stream()
+                        .map(
+                                branch ->
+                                        (VolumeChange)
+                                                new VolumeChange.Rename(
+                                                        branch.incoming(),
+                                                        new VolumeId(
+                                                                branch.source().id().kind(),
+                                                                branch.uuid())))
+                        .toList();
+        List<VolumeId> bases = branches.make(wanted, () -> names, operation);
+        List<UUID> changed = new ArrayList<>();
+        wanted.forEach(branch -> changed.add(branch.uuid()));
+        wanted.forEach(branch -> changed.add(branch.source().id().uuid()));
+        bases.forEach(base -> changed.add(base.uuid()));
+        return changes(changed, List.of(), operation);
+    }
+
+    private DiskChanges changes(List<UUID> changed, List<UUID> removed, Operation operation) {
+        return new DiskChanges(
+                changed.stream().distinct().map(uuid -> inspect(uuid, operation)).toList(),
+                removed);
+    }
+
+    @Override
+    public DiskChanges revert(UUID vdi, UUID snapshot, Operation operation) {
+        refuseActive(vdi);
+        VolumeInfo disk = require(vdi);
+        VolumeInfo source = require(snapshot);
+        Optional<UUID> of =
+                DiskAttributes.snapshot(source.attributes()).flatMap(SnapshotMark::of);
+        if (!of.equals(Optional.of(vdi)) || source.id().kind() != disk.id().kind()) {
+            throw ErrorCode.OPERATION_NOT_ALLOWED.with(
+                    "disk " + snapshot + " is not a snapshot of disk " + vdi);
+        }
+        refuseChildren(disk.id(), operation);
+        UUID incoming = random.uuid();
+        ImageBranches.Branch branch =
+                new ImageBranches.Branch(source, incoming, Long.MAX_VALUE, disk.attributes());
+        List<VolumeId> removed = new ArrayList<>();
+        List<VolumeId> bases;
+        synchronized (removal) {
+            bases =
+                    branches.make(
+                            List.of(branch),
+                            () -> replace(branch, disk.id(), removed, operation),
+                            operation);
+            removed.forEach(tree::remove);
+            List<UUID> changed = new ArrayList<>(List.of(vdi, snapshot));
+            bases.forEach(base -> changed.add(base.uuid()));
+            return changes(
+                    changed, removed.stream().map(VolumeId::uuid).toList(), operation);
+        }
+    }
+
+    /** The new image takes the place of the disk's leaf; what only that rested on goes. */
+    private List<VolumeChange> replace(
+            ImageBranches.Branch branch,
+            VolumeId disk,
+            List<VolumeId> removed,
+            Operation operation) {
+        List<VolumeChange> changes = new ArrayList<>();
+        changes.add(new VolumeChange.Rename(branch.incoming(), disk));
+        inspector.completeTree(operation);
+        for (VolumeId orphan : tree.orphansWithout(disk)) {
+            changes.add(new VolumeChange.Delete(orphan));
+            removed.add(orphan);
+        }
+        return changes;
+    }
+
+    private void refuseActive(UUID vdi) {
+        if (engine.find(vdi).isPresent()) {
+            throw ErrorCode.SR_VDI_IN_USE.because("disk " + vdi + " is active; detach it first");
+        }
+    }
+
+    private void refuseChildren(VolumeId id, Operation operation) {
+        inspector.completeTree(operation);
+        Set<VolumeId> children = tree.children(id);
+        if (!children.isEmpty()) {
+            throw ErrorCode.VDI_DELETE.because(
+                    "disk "
+                            + id.uuid()
+                            + " cannot go: other images rest on it: "
+                            + children.stream().map(VolumeId::toString).sorted().toList());
+        }
+    }
+
+    @Override
+    public DiskChanges destroy(UUID vdi, Operation operation) {
+        refuseActive(vdi);
+        VolumeId id = require(vdi).id();
+        synchronized (removal) {
+            refuseChildren(id, operation);
+            List<VolumeId> gone = new ArrayList<>(List.of(id));
+            gone.addAll(tree.orphansWithout(id));
+            List<VolumeId> removed = remove(gone);
+            removed.forEach(tree::remove);
+            return new DiskChanges(List.of(), removed.stream().map(VolumeId::uuid).toList());
+        }
+    }
+
+    /**
+     * Removes a disk and inner nodes, in one commit if that is possible: it is not while a node is
+     * still open for somebody, or when a full store has no room for the journal of a commit of
+     * several changes. Then the disk goes, and of the nodes as many as can.
+     */
+    private List<VolumeId> remove(List<VolumeId> gone) {
+        try {
+            store.commit(
+                    gone.stream()
+                            .map(id -> (VolumeChange) new VolumeChange.Delete(id))
+                            .toList());
+            return gone;
+        } catch (StorageException e) {
+            boolean singly =
+                    gone.size() > 1
+                            && (e.code() == ErrorCode.SR_VDI_IN_USE
+                                    || e.code() == ErrorCode.SR_NO_SPACE);
+            if (!singly) {
+                throw e;
+            }
+        }
+        List<VolumeId> removed = new ArrayList<>();
+        for (VolumeId id : gone) {
+            if (!removeOne(id, removed.isEmpty())) {
+                break;
+            }
+            removed.add(id);
+        }
+        return removed;
+    }
+
+    private boolean removeOne(VolumeId id, boolean must) {
+        try {
+            store.commit(List.of(new VolumeChange.Delete(id)));
+            return true;
+        } catch (StorageException e) {
+            if (must || e.code() != ErrorCode.SR_VDI_IN_USE) {
+                throw e;
+            }
+            return false;
+        }
+    }
+
+    // ---- changing
+
+    @Override
     public VdiInfo resize(UUID vdi, long virtualSizeBytes, Operation operation) {
         VolumeInfo volume = require(vdi);
         ImageFormat format = format(volume.id().kind());
         long size = allowedSize(format, vdi, virtualSizeBytes);
         Optional<ActiveVdi> active = engine.find(vdi);
         if (active.isPresent()) {
-            long now = active.get().device().geometry().sizeBytes();
-            if (mustGrow(vdi, now, size)) {
-                active.get().resize(size, operation);
-            }
+            grow(active.get(), size, operation);
         } else {
-            resizeIdle(volume, format, size, operation);
-        }
-        return inspect(require(vdi), operation);
-    }
-
-    private void resizeIdle(VolumeInfo volume, ImageFormat format, long size, Operation operation) {
-        try (OpenVolume open = engine.open(store.open(volume.id(), true), true)) {
-            BlockAccess access = open.access(operation);
-            ImageLayer layer = format.open(access, true);
-            if (mustGrow(volume.id().uuid(), layer.sizeBytes(), size)) {
-                layer.resize(access, size);
+            refuseChildren(volume.id(), operation);
+            ActiveVdi idle = engine.open(vdi, leaf(volume, true), true, operation);
+            try {
+                grow(idle, size, operation);
+            } catch (RuntimeException | Error e) {
+                closeAfter(idle, e);
+                throw e;
             }
-            layer.seal(access);
+            idle.close(operation);
         }
+        return inspect(vdi, operation);
     }
 
-    private static boolean mustGrow(UUID vdi, long now, long size) {
+    private static void grow(ActiveVdi vdi, long size, Operation operation) {
+        long now = vdi.device().geometry().sizeBytes();
         if (size < now) {
-            throw ErrorCode.VDI_TOO_SMALL.with(vdi.toString(), Long.toString(now));
+            throw ErrorCode.VDI_TOO_SMALL.with(vdi.uuid().toString(), Long.toString(now));
         }
-        return size > now;
-    }
-
-    @Override
-    public void destroy(UUID vdi, Operation operation) {
-        if (engine.find(vdi).isPresent()) {
-            throw ErrorCode.SR_VDI_IN_USE.because("disk " + vdi + " is active; detach it first");
+        if (size > now) {
+            vdi.resize(size, operation);
         }
-        store.commit(List.of(new VolumeChange.Delete(require(vdi).id())));
     }
 
     @Override
     public VdiInfo rename(UUID vdi, String label, String description) {
         VolumeInfo volume = require(vdi);
         Map<String, String> attributes = new HashMap<>(volume.attributes());
-        attributes.put(LABEL, label);
-        attributes.put(DESCRIPTION, description);
+        attributes.put(DiskAttributes.LABEL, label);
+        attributes.put(DiskAttributes.DESCRIPTION, description);
         store.commit(List.of(new VolumeChange.SetAttributes(volume.id(), attributes)));
-        Operation operation = Operation.unbounded("look at a disk", clock());
-        return inspect(require(vdi), operation);
+        return inspect(vdi, Operation.unbounded("look at a disk", clock()));
+    }
+
+    // ---- using
+
+    /** An image that others rest on is not written: they would see it. */
+    @Override
+    public ActiveVdi activate(UUID vdi, boolean writable, Operation operation) {
+        VolumeInfo volume = require(vdi);
+        if (writable) {
+            inspector.completeTree(operation);
+            Set<VolumeId> children = tree.children(volume.id());
+            if (!children.isEmpty()) {
+                throw ErrorCode.SR_VDI_IN_USE.because(
+                        "disk "
+                                + vdi
+                                + " cannot be written: other images rest on it: "
+                                + children.stream().map(VolumeId::toString).sorted().toList());
+            }
+        }
+        return engine.activate(
+                vdi, leaf(volume, writable), writable, operation, List.of(), List.of());
     }
 }

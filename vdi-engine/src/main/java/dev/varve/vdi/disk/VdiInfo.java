@@ -19,6 +19,7 @@ import java.util.UUID;
  * @param label its name; the UUID's text when the name was lost
  * @param description what a person wrote about it
  * @param parent the node below it
+ * @param snapshot what makes it a snapshot, if it is one
  * @param smConfig values of the storage manager: {@code vdi_type}, {@code vhd-parent}
  * @param state whether its image is in order
  */
@@ -32,6 +33,7 @@ public record VdiInfo(
         String label,
         String description,
         Optional<UUID> parent,
+        Optional<SnapshotMark> snapshot,
         Map<String, String> smConfig,
         VdiState state) {
     /** Copies the map. */

@@ -5,6 +5,7 @@ package dev.varve.vdi.store;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A place that keeps volumes. This is all that a storage repository driver has to offer: everything
@@ -24,6 +25,20 @@ public interface VolumeStore extends AutoCloseable {
 
     /** All volumes, of all kinds, in no particular order. */
     List<VolumeInfo> list();
+
+    /** The names of all volumes, of all kinds; cheaper than {@link #list()}. */
+    default Set<VolumeId> ids() {
+        return list().stream().map(VolumeInfo::id).collect(Collectors.toUnmodifiableSet());
+    }
+
+    /**
+     * How an image that rests on a volume names it: the volume's name in the layout of the store,
+     * without a directory, so that other readers of the store find it too.
+     */
+    String nameOf(VolumeId id);
+
+    /** The volume that such a name stands for, whether it is there or not. */
+    Optional<VolumeId> named(String name);
 
     /** One volume, or nothing when there is none of this name. */
     Optional<VolumeInfo> find(VolumeId id);

@@ -74,6 +74,7 @@ public final class TestLane {
                                 ringSlots,
                                 defaults.requestsPerVdi(),
                                 defaults.bufferBytesPerLane(),
+                                defaults.metadataBytes(),
                                 1,
                                 defaults.backend(),
                                 clock,

@@ -21,6 +21,7 @@ import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.vhd.VhdFormat;
 
 import org.junit.jupiter.api.AfterEach;
@@ -56,7 +57,7 @@ class DiskSizesTest {
                         EngineContext.defaults(Clock.system(), (lane, thrown) -> trouble = thrown)
                                 .withLanes(1));
         store = new FolderStore(directory);
-        disks = new Disks(store, engine, FORMATS);
+        disks = new Disks(store, engine, FORMATS, RandomSource.secure());
     }
 
     @AfterEach

@@ -14,6 +14,7 @@ import dev.varve.vdi.filter.DelayFilter;
 import dev.varve.vdi.filter.FaultFilter;
 import dev.varve.vdi.filter.ThrottleFilter;
 import dev.varve.vdi.filter.WriteLogFilter;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.vhd.VhdFormat;
@@ -120,8 +121,8 @@ class AllocationTest {
         ActiveVdi other =
                 engine.activate(
                         UUID.randomUUID(),
-                        new FileVolume(raw, true),
-                        new RawFormat(),
+                        new VdiEngine.Leaf(
+                                new FileVolume(raw, true), new RawFormat(), ParentSource.NONE),
                         true,
                         operation,
                         List.of(new FaultFilter(), new WriteLogFilter()),
@@ -143,7 +144,7 @@ class AllocationTest {
         try (VdiEngine engine =
                 new VdiEngine(context.withBackend(EngineContext.Backend.IO_URING).withLanes(1))) {
             try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
-                format.create(open.access(operation), UUID.randomUUID(), SIZE, operation);
+                format.create(open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
             }
             ActiveVdi vdi =
                     engine.activate(

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -29,6 +30,7 @@ import java.util.UUID;
 public final class FolderStore implements VolumeStore {
     private final Path directory;
     private final Map<VolumeId, Map<String, String>> attributes = new HashMap<>();
+    private final Set<VolumeId> hidden = new HashSet<>();
 
     public FolderStore(Path directory) {
         this.directory = directory;
@@ -50,7 +52,7 @@ public final class FolderStore implements VolumeStore {
     }
 
     @Override
-    public List<VolumeInfo> list() {
+    public synchronized List<VolumeInfo> list() {
         try (var files = Files.list(directory)) {
             List<VolumeInfo> found = new ArrayList<>();
             for (Path file : files.sorted().toList()) {
@@ -65,18 +67,39 @@ public final class FolderStore implements VolumeStore {
         }
     }
 
+    @Override
+    public String nameOf(VolumeId id) {
+        return path(id).getFileName().toString();
+    }
+
+    @Override
+    public Optional<VolumeId> named(String name) {
+        int dash = name.indexOf('-');
+        return dash < 0
+                ? Optional.empty()
+                : Optional.of(
+                        new VolumeId(
+                                VolumeKind.valueOf(name.substring(0, dash)),
+                                UUID.fromString(name.substring(dash + 1))));
+    }
+
     private VolumeInfo info(VolumeId id) {
         try {
             long size = Files.size(path(id));
             return new VolumeInfo(
-                    id, size, size, false, false, attributes.getOrDefault(id, Map.of()));
+                    id,
+                    size,
+                    size,
+                    false,
+                    hidden.contains(id),
+                    attributes.getOrDefault(id, Map.of()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     @Override
-    public Optional<VolumeInfo> find(VolumeId id) {
+    public synchronized Optional<VolumeInfo> find(VolumeId id) {
         return Files.exists(path(id)) ? Optional.of(info(id)) : Optional.empty();
     }
 
@@ -86,7 +109,7 @@ public final class FolderStore implements VolumeStore {
     }
 
     @Override
-    public void commit(List<VolumeChange> changes) {
+    public synchronized void commit(List<VolumeChange> changes) {
         try {
             for (VolumeChange change : changes) {
                 make(change);
@@ -109,14 +132,23 @@ public final class FolderStore implements VolumeStore {
                         path(rename.to()),
                         StandardCopyOption.REPLACE_EXISTING);
                 attributes.put(rename.to(), attributes.remove(rename.from()));
+                if (!hidden.remove(rename.from())) {
+                    hidden.remove(rename.to());
+                }
             }
             case VolumeChange.Delete delete -> {
                 Files.deleteIfExists(path(delete.id()));
                 attributes.remove(delete.id());
+                hidden.remove(delete.id());
             }
             case VolumeChange.SetAttributes set -> attributes.put(set.id(), set.attributes());
-            case VolumeChange.SetMarks marks ->
-                    throw new UnsupportedOperationException("marks of " + marks.id());
+            case VolumeChange.SetMarks marks -> {
+                if (marks.hidden()) {
+                    hidden.add(marks.id());
+                } else {
+                    hidden.remove(marks.id());
+                }
+            }
         }
     }
 

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.image.ImageInfo;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.vhd.VhdFormat;
 import dev.varve.vdi.vhd.VhdImageBuilder;
@@ -196,8 +197,8 @@ class ForeignVhdTest {
     void otherProgramsReadOurImagesWithPartlyWrittenBlocks() throws Exception {
         Path image = Files.createFile(directory.resolve("ours.vhd"));
         try (OpenVolume open = engine.open(new FileVolume(image, true), true)) {
-            format.create(open.access(operation), UUID.randomUUID(), SIZE, operation);
-            open.access(operation).shrink(format.emptyVolumeBytes(SIZE));
+            format.create(open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
+            open.access(operation).shrink(format.emptyVolumeBytes(ImageSpec.plain(new UUID(0, 1), SIZE)));
         }
         Tool.run("vhdiinfo", image.toString());
         useAndJudge(image, new byte[SIZE]);

@@ -14,6 +14,7 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.vhd.VhdFormat;
@@ -100,8 +101,12 @@ class FullAndLostFileSystemsTest {
             throw new UncheckedIOException(e);
         }
         try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
-            wanted.create(open.access(operation), UUID.randomUUID(), SIZE, operation);
-            open.access(operation).shrink(wanted.emptyVolumeBytes(SIZE));
+            wanted.create(
+                    open.access(operation),
+                    ImageSpec.plain(UUID.randomUUID(), SIZE),
+                    operation);
+            open.access(operation).shrink(wanted.emptyVolumeBytes(
+                                    ImageSpec.plain(UUID.randomUUID(), SIZE)));
         }
         return file;
     }

@@ -11,8 +11,11 @@ import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.MemoryDevice;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.block.TestLane;
+import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.FlatLayer;
+import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
@@ -22,6 +25,8 @@ import dev.varve.vdi.vhd.VhdFormat;
 import org.junit.jupiter.api.Nested;
 
 import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -67,20 +72,22 @@ class ImageDeviceTest {
         MemoryDevice memory =
                 new MemoryDevice(new Geometry(vhd ? 2 * size : size, blockBytes, 4096, blockBytes));
         MemoryVolume volume = new MemoryVolume(memory);
-        DeviceGraph below = new DeviceGraph(memory);
-        below.insert(new AlignmentFilter());
-        below.addUser("engine", EnumSet.allOf(NodePermission.class), Set.of());
-        ImageLayer layer = vhd ? makeVhd(lane, volume, below) : new FlatLayer(size, null);
+        OpenVolume below = new OpenVolume(lane.lane(), volume, true);
+        ImageLayer layer = vhd ? makeVhd(lane, below) : raw(size);
         return new BlockDeviceContract.Pumped(
-                lane, new ImageDevice(lane.lane(), layer, below, volume, true));
+                lane, new ImageDevice(lane.lane(), List.of(new OpenLayer(below, layer)), true));
+    }
+
+    private static ImageLayer raw(long size) {
+        return new FlatLayer(
+                new ImageInfo("raw", size, 0, Optional.empty(), Optional.empty(), false, true),
+                null);
     }
 
     /** The control thread waits for the lane, so the lane is pumped here meanwhile. */
-    private static ImageLayer makeVhd(TestLane lane, StoreVolume volume, BlockDevice below)
-            throws Exception {
+    private static ImageLayer makeVhd(TestLane lane, OpenVolume below) throws Exception {
         Operation operation = Operation.unbounded("test", Clock.system());
-        LaneAccess access =
-                new LaneAccess(lane.lane(), volume, below, operation, TimeUnit.SECONDS.toNanos(60));
+        BlockAccess access = below.access(operation);
         VhdFormat format = new VhdFormat(Clock.system());
         try (ExecutorService control = Executors.newSingleThreadExecutor()) {
             var opened =
@@ -88,8 +95,8 @@ class ImageDeviceTest {
                             () -> {
                                 format.create(
                                         access,
-                                        new UUID(1, 2),
-                                        BlockDeviceContract.SIZE,
+                                        ImageSpec.plain(
+                                                new UUID(1, 2), BlockDeviceContract.SIZE),
                                         operation);
                                 return format.open(access, true);
                             });

@@ -15,6 +15,7 @@ import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.ExtentList;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.image.ImageInfo;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.vhd.VhdFormat;
 
@@ -61,8 +62,8 @@ class VhdDiskTest {
         Path file = directory.resolve("disk.vhd");
         Files.createFile(file);
         try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
-            format.create(open.access(operation), UUID.randomUUID(), SIZE, operation);
-            open.access(operation).shrink(format.emptyVolumeBytes(SIZE));
+            format.create(open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
+            open.access(operation).shrink(format.emptyVolumeBytes(ImageSpec.plain(new UUID(0, 1), SIZE)));
         }
         return file;
     }
@@ -234,7 +235,7 @@ class VhdDiskTest {
                 java.nio.channels.FileChannel.open(file, java.nio.file.StandardOpenOption.WRITE)) {
             channel.truncate(channel.size() - 4096);
         }
-        StorageException refused = assertThrows(StorageException.class, () -> inspect(file));
+        StorageException refused = assertThrows(StorageException.class, () -> activate(file));
         assertEquals(ErrorCode.VDI_LOAD, refused.code());
     }
 }

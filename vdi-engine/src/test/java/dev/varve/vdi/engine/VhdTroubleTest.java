@@ -18,6 +18,7 @@ import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.filter.FaultFilter;
 import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
@@ -141,8 +142,12 @@ class VhdTroubleTest {
         try {
             Path file = Files.createFile(directory.resolve(name));
             try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
-                wanted.create(open.access(operation), UUID.randomUUID(), SIZE, operation);
-                open.access(operation).shrink(wanted.emptyVolumeBytes(SIZE));
+                wanted.create(
+                    open.access(operation),
+                    ImageSpec.plain(UUID.randomUUID(), SIZE),
+                    operation);
+                open.access(operation).shrink(wanted.emptyVolumeBytes(
+                                    ImageSpec.plain(UUID.randomUUID(), SIZE)));
             }
             return file;
         } catch (IOException e) {
@@ -152,7 +157,12 @@ class VhdTroubleTest {
 
     private ActiveVdi activate(StoreVolume volume, ImageFormat wanted, BlockFilter... below) {
         return engine.activate(
-                UUID.randomUUID(), volume, wanted, true, operation, List.of(below), List.of());
+                UUID.randomUUID(),
+                new VdiEngine.Leaf(volume, wanted, ParentSource.NONE),
+                true,
+                operation,
+                List.of(below),
+                List.of());
     }
 
     private ActiveVdi activate(Path file) {
@@ -226,7 +236,7 @@ class VhdTroubleTest {
         client.flush();
         assertArrayEquals(data, client.read(at, 8192));
         vdi.close(operation);
-        long most = format.emptyVolumeBytes(SIZE) + BLOCK + 2 * 4096;
+        long most = format.emptyVolumeBytes(ImageSpec.plain(new UUID(0, 1), SIZE)) + BLOCK + 2 * 4096;
         assertTrue(Files.size(file) <= most, "the failed places are used again");
         ActiveVdi again = activate(file);
         assertArrayEquals(data, new DiskClient(again).read(at, 8192));
@@ -342,6 +352,7 @@ class VhdTroubleTest {
         first.close(operation);
         ActiveVdi vdi = activate(file);
         DiskClient client = new DiskClient(vdi);
+        client.read(20L * BLOCK, 4096); // with the table in memory
         strike(FaultFilter.Rule.everywhere(Set.of(BlockOp.READ), IoStatus.IO_ERROR));
         MemorySegment memory = memory(3 * BLOCK);
         assertEquals(IoStatus.IO_ERROR, client.run(BlockOp.READ, 0, BLOCK, 4096, memory));
@@ -351,6 +362,25 @@ class VhdTroubleTest {
         heal();
         assertArrayEquals(data, client.read(BLOCK, 4096));
         client.write(BLOCK + 8192, data);
+        client.flush();
+        vdi.close(operation);
+    }
+
+    @Test
+    void aTableThatCannotBeReadFailsTheRequestAndNotTheDisk() {
+        Path file = create("disk.vhd", format);
+        byte[] data = pattern(4096, 4);
+        ActiveVdi first = activate(file);
+        new DiskClient(first).write(BLOCK, data);
+        first.close(operation);
+        ActiveVdi vdi = activate(file);
+        DiskClient client = new DiskClient(vdi);
+        strike(FaultFilter.Rule.everywhere(Set.of(BlockOp.READ), IoStatus.IO_ERROR));
+        assertEquals(IoStatus.IO_ERROR, client.run(BlockOp.READ, 0, BLOCK, 4096, memory(4096)));
+        assertEquals(IoStatus.IO_ERROR, client.tryWrite(3L * BLOCK, data, 0));
+        heal();
+        assertArrayEquals(data, client.read(BLOCK, 4096));
+        client.write(3L * BLOCK, data);
         client.flush();
         vdi.close(operation);
     }
@@ -490,8 +520,7 @@ class VhdTroubleTest {
                         () ->
                                 engine.activate(
                                         new UUID(5, 5),
-                                        volume,
-                                        format,
+                                        new VdiEngine.Leaf(volume, format, ParentSource.NONE),
                                         true,
                                         soon,
                                         List.of(volume.watch(), faults),

@@ -133,7 +133,7 @@ public final class VhdImageBuilder {
             full[entry.getKey() / 8] |= (byte) (0x80 >> entry.getKey() % 8);
         }
         int entries = Math.max(tableEntries, entries());
-        VhdHeader header = new VhdHeader(table, entries, blockBytes, VhdHeader.NO_PARENT, 0);
+        VhdHeader header = new VhdHeader(table, entries, blockBytes);
         out.put(headerOffset(), header.encode());
         if (batmap) {
             Batmap map = new Batmap(batmapOffset() + 512L, full.length / 512, 0);

@@ -96,7 +96,7 @@ class VhdStructuresTest {
 
     @Test
     void headerFieldsAreWhereTheFormatPutsThem() {
-        VhdHeader header = new VhdHeader(1536, 1025, 2 << 20, VhdHeader.NO_PARENT, 0);
+        VhdHeader header = new VhdHeader(1536, 1025, 2 << 20);
         byte[] bytes = header.encode();
         ByteBuffer out = ByteBuffer.wrap(bytes);
         assertEquals(1024, bytes.length);
@@ -112,12 +112,12 @@ class VhdStructuresTest {
         assertEquals(512, header.bitmapBytes());
         assertEquals(9 * 512, header.tableBytes());
         assertEquals(1025L * (2 << 20), header.capacityBytes());
-        assertEquals(8192, new VhdHeader(1536, 1, 32 << 20, VhdHeader.NO_PARENT, 0).bitmapBytes());
+        assertEquals(8192, new VhdHeader(1536, 1, 32 << 20).bitmapBytes());
     }
 
     @Test
     void batmapFieldsAreWhereTheReferencePutsThem() {
-        VhdHeader header = new VhdHeader(1536, 1 << 20, 2 << 20, VhdHeader.NO_PARENT, 0);
+        VhdHeader header = new VhdHeader(1536, 1 << 20, 2 << 20);
         Batmap batmap = Batmap.initial(header);
         assertEquals(1536 + (4 << 20), Batmap.headerOffset(header));
         assertEquals(1536 + (4 << 20) + 512, batmap.offset());
@@ -145,7 +145,7 @@ class VhdStructuresTest {
     @Test
     void bitmapsFindRunsAndCount() {
         Random random = new Random(1);
-        BlockBitmap bitmap = new BlockBitmap(0, 1024, 512);
+        BlockBitmap bitmap = new BlockBitmap(null, 0, 0, 1024, 512);
         boolean[] model = new boolean[1024];
         for (int round = 0; round < 50; round++) {
             int from = random.nextInt(1024);

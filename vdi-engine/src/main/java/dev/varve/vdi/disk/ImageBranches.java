@@ -1,0 +1,360 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.vdi.disk;
+
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
+import dev.varve.vdi.engine.ActiveVdi;
+import dev.varve.vdi.engine.OpenLayer;
+import dev.varve.vdi.engine.OpenVolume;
+import dev.varve.vdi.engine.VdiEngine;
+import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageInfo;
+import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImageSpec;
+import dev.varve.vdi.image.ParentLink;
+import dev.varve.vdi.store.VolumeChange;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeInfo;
+import dev.varve.vdi.store.VolumeKind;
+import dev.varve.vdi.store.VolumeStore;
+import dev.varve.vdi.time.RandomSource;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * Makes images that begin with the content of a disk and share it: for snapshots, clones and
+ * reverts.
+ *
+ * <p>A disk whose leaf holds data is <i>split</i>: the leaf becomes an inner node under a new name,
+ * a base copy, and the disk and the new image are empty images that rest on it. A disk whose leaf
+ * is empty shows what is below that, so the new image rests on the same and the disk stays as it
+ * is.
+ *
+ * <p><b>Write order</b> of a split, and what a crash after each step leaves:
+ *
+ * <table>
+ * <caption>steps</caption>
+ * <tr><th>step</th><th>after a crash</th></tr>
+ * <tr><td>(1) The leaf is put in order, if the disk is not active.</td><td>nothing has
+ * changed</td></tr>
+ * <tr><td>(2) The empty images are made as volumes of kind INCOMING, and synced.</td><td>{@link
+ * VolumeStore#recover()} removes them</td></tr>
+ * <tr><td>(3) One commit renames the leaf to the base copy, marks it, and gives the new images their
+ * names.</td><td>nothing, or the whole new tree: what an active disk wrote until the crash is in
+ * the base copy, and so in both images; nobody was told of the new one yet</td></tr>
+ * <tr><td>(4) An active disk changes over to its new image between two requests, several disks at
+ * one instant.</td><td>as after (3), and what was flushed since is in the new leaf</td></tr>
+ * <tr><td>(5) When the last write to the base copy is durable it is put in order: bitmaps, table,
+ * batmap, footers that say that it is an inner node.</td><td>the base copy is unclean or does not
+ * say what it is; it is put in order when it is opened next</td></tr>
+ * </table>
+ *
+ * Because the names are durable before the first write goes to a new leaf, no flush has to wait for
+ * them.
+ *
+ * <p><b>Threads:</b> any; calls on one disk one after the other.
+ */
+final class ImageBranches {
+    /**
+     * A new image with the content of a disk.
+     *
+     * @param source the disk
+     * @param uuid of the new disk
+     * @param maximumBytes how large it can become without moving anything
+     * @param attributes of the new disk
+     */
+    record Branch(
+            VolumeInfo source, UUID uuid, long maximumBytes, Map<String, String> attributes) {
+        VolumeId incoming() {
+            return new VolumeId(VolumeKind.INCOMING, uuid);
+        }
+    }
+
+    /** What happens to a source. */
+    private static final class Plan {
+        final Branch branch;
+        final ImageFormat format;
+        final Optional<ActiveVdi> active;
+
+        /** For a split: the name of the base copy, and of the new leaf while it is made. */
+        VolumeId base;
+
+        VolumeId newLeaf;
+
+        /** For a split of an active disk: its new leaf. */
+        OpenLayer child;
+
+        Plan(Branch branch, ImageFormat format, Optional<ActiveVdi> active) {
+            this.branch = branch;
+            this.format = format;
+            this.active = active;
+        }
+
+        boolean isSplit() {
+            return base != null;
+        }
+    }
+
+    private final VolumeStore store;
+    private final VdiEngine engine;
+    private final StoreParents parents;
+    private final RandomSource random;
+
+    ImageBranches(
+            VolumeStore store, VdiEngine engine, StoreParents parents, RandomSource random) {
+        this.store = store;
+        this.engine = engine;
+        this.parents = parents;
+        this.random = random;
+    }
+
+    /** Told what else the commit has to do. */
+    interface Finish {
+        /** Changes that belong to the same commit; the new images are volumes of kind INCOMING. */
+        List<VolumeChange> changes();
+    }
+
+    /**
+     * Makes the images, all with the content of the same instant.
+     *
+     * @param finish what the commit does with the new images
+     * @return the base copies that were made
+     */
+    List<VolumeId> make(List<Branch> branches, Finish finish, Operation operation) {
+        List<Plan> plans = new ArrayList<>();
+        try {
+            for (Branch branch : branches) {
+                plans.add(plan(branch, branches.size() == 1, operation));
+            }
+            for (Plan plan : plans) {
+                operation.checkpoint();
+                makeImages(plan, operation);
+            }
+            commitOrLearn(plans, finish);
+        } catch (RuntimeException | Error e) {
+            plans.forEach(plan -> undo(plan, e));
+            throw e;
+        }
+        changeOver(plans, operation);
+        return plans.stream().filter(Plan::isSplit).map(plan -> plan.base).toList();
+    }
+
+    // ---- (1) what to do
+
+    private Plan plan(Branch branch, boolean alone, Operation operation) {
+        VolumeId source = branch.source().id();
+        ImageFormat format = parents.format(source);
+        if (!format.hasParents()) {
+            throw ErrorCode.SR_NOT_IMPLEMENTED.because(
+                    "disk %s is of format %s, which has neither snapshots nor clones; copy it to a"
+                            .formatted(source.uuid(), format.name())
+                            + " new disk of format vhd");
+        }
+        Optional<ActiveVdi> active = engine.find(source.uuid()).filter(ActiveVdi::isWritable);
+        Plan plan = new Plan(branch, format, active);
+        // Of several disks, one that is written could be empty at another instant than the others
+        // change over.
+        boolean empty =
+                active.isPresent()
+                        ? alone && isEmptyNow(active.get())
+                        : isEmptyInOrder(source, format, operation);
+        if (!empty) {
+            plan.base = new VolumeId(source.kind(), random.uuid());
+            plan.newLeaf = new VolumeId(VolumeKind.INCOMING, random.uuid());
+        }
+        return plan;
+    }
+
+    /** At this instant the disk shows what its leaf rests on, and so will the new image. */
+    private static boolean isEmptyNow(ActiveVdi vdi) {
+        return CompletableFuture.supplyAsync(
+                        () -> vdi.leaf().layer().isEmpty(), vdi.lane()::execute)
+                .join();
+    }
+
+    private boolean isEmptyInOrder(VolumeId source, ImageFormat format, Operation operation) {
+        boolean clean;
+        boolean empty;
+        try (OpenVolume open = engine.open(store.open(source, false), false)) {
+            BlockAccess access = open.access(operation);
+            clean = format.inspect(access).clean();
+            empty = format.isEmpty(access);
+        }
+        if (!clean && !empty && engine.find(source.uuid()).isEmpty()) {
+            putInOrder(source, format, false, operation);
+        }
+        return empty;
+    }
+
+    private void putInOrder(
+            VolumeId id, ImageFormat format, boolean hidden, Operation operation) {
+        try (OpenVolume open = engine.open(store.open(id, true), true)) {
+            ImageLayer layer = format.open(open.access(operation), true);
+            layer.seal(open.access(operation), hidden);
+        }
+    }
+
+    // ---- (2) empty images
+
+    private void makeImages(Plan plan, Operation operation) {
+        Branch branch = plan.branch;
+        ImageInfo leaf = leafInfo(plan, operation);
+        if (!plan.isSplit()) {
+            makeImage(
+                    plan,
+                    branch.incoming(),
+                    leaf.sizeBytes(),
+                    branch.maximumBytes(),
+                    leaf.parent(),
+                    operation);
+            return;
+        }
+        UUID image =
+                leaf.uuid()
+                        .orElseThrow(
+                                () ->
+                                        ErrorCode.VDI_SNAPSHOT.because(
+                                                "the image of disk "
+                                                        + branch.source().id().uuid()
+                                                        + " has no UUID"));
+        Optional<ParentLink> link = Optional.of(new ParentLink(store.nameOf(plan.base), image));
+        makeImage(
+                plan,
+                branch.incoming(),
+                leaf.sizeBytes(),
+                branch.maximumBytes(),
+                link,
+                operation);
+        makeImage(plan, plan.newLeaf, leaf.sizeBytes(), Long.MAX_VALUE, link, operation);
+        if (plan.active.isPresent()) {
+            plan.child =
+                    engine.openBeside(
+                            plan.active.get(),
+                            store.open(plan.newLeaf, true),
+                            plan.format,
+                            operation);
+        }
+    }
+
+    private ImageInfo leafInfo(Plan plan, Operation operation) {
+        if (plan.active.isPresent()) {
+            return DiskInspector.now(plan.active.get());
+        }
+        try (OpenVolume open =
+                engine.open(store.open(plan.branch.source().id(), false), false)) {
+            return plan.format.inspect(open.access(operation));
+        }
+    }
+
+    private void makeImage(
+            Plan plan,
+            VolumeId id,
+            long sizeBytes,
+            long maximumBytes,
+            Optional<ParentLink> parent,
+            Operation operation) {
+        Map<String, String> attributes =
+                id.equals(plan.newLeaf)
+                        ? plan.branch.source().attributes()
+                        : plan.branch.attributes();
+        store.commit(List.of(new VolumeChange.Create(id, 0, attributes)));
+        ImageSpec spec =
+                new ImageSpec(random.uuid(), sizeBytes, Math.max(sizeBytes, maximumBytes), parent);
+        try (OpenVolume open = engine.open(store.open(id, true), true)) {
+            BlockAccess access = open.access(operation);
+            plan.format.create(access, spec, operation);
+            access.shrink(plan.format.emptyVolumeBytes(spec));
+            access.flush();
+        }
+    }
+
+    // ---- (3) names
+
+    private void commit(List<Plan> plans, Finish finish) {
+        List<VolumeChange> changes = new ArrayList<>();
+        for (Plan plan : plans) {
+            if (plan.isSplit()) {
+                VolumeId leaf = plan.branch.source().id();
+                changes.add(new VolumeChange.Rename(leaf, plan.base));
+                changes.add(new VolumeChange.SetMarks(plan.base, false, true));
+                changes.add(
+                        new VolumeChange.SetAttributes(plan.base, DiskAttributes.ofBaseCopy()));
+                changes.add(new VolumeChange.Rename(plan.newLeaf, leaf));
+            }
+        }
+        changes.addAll(finish.changes());
+        store.commit(changes);
+    }
+
+    /**
+     * A commit can fail after it has happened, when the storage went away before everything was in
+     * place. Then an active disk has to change over, or else it would write to what others take for
+     * unchanging.
+     */
+    private void commitOrLearn(List<Plan> plans, Finish finish) {
+        try {
+            commit(plans, finish);
+        } catch (StorageException e) {
+            if (!hasHappened(plans, e)) {
+                throw e;
+            }
+        }
+    }
+
+    private boolean hasHappened(List<Plan> plans, StorageException failure) {
+        try {
+            store.commit(List.of()); // finishes what is unfinished
+            return plans.stream()
+                    .anyMatch(plan -> plan.isSplit() && store.find(plan.base).isPresent());
+        } catch (StorageException e) {
+            failure.addSuppressed(e);
+            return false;
+        }
+    }
+
+    private void undo(Plan plan, Throwable reason) {
+        if (plan.child != null) {
+            plan.child.close();
+        }
+        List<VolumeChange> changes = new ArrayList<>();
+        changes.add(new VolumeChange.Delete(plan.branch.incoming()));
+        if (plan.isSplit()) {
+            changes.add(new VolumeChange.Delete(plan.newLeaf));
+        }
+        try {
+            store.commit(changes);
+        } catch (StorageException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    // ---- (4) and (5)
+
+    private void changeOver(List<Plan> plans, Operation operation) {
+        List<VdiEngine.Switch> switches = new ArrayList<>();
+        for (Plan plan : plans) {
+            if (plan.child != null) {
+                switches.add(
+                        new VdiEngine.Switch(
+                                plan.active.get(), plan.child, plan.base, parents));
+            }
+        }
+        if (!switches.isEmpty()) {
+            engine.switchLeaves(switches, operation);
+        }
+        for (Plan plan : plans) {
+            boolean readHere = engine.find(plan.branch.source().id().uuid()).isPresent();
+            if (plan.isSplit() && plan.child == null && !readHere) {
+                putInOrder(plan.base, plan.format, true, operation);
+            }
+        }
+    }
+}
