@@ -9,41 +9,49 @@ import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.disk.DiskChanges;
+import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiSpec;
+import dev.varve.vdi.engine.ActiveVdi;
 
 import org.junit.jupiter.api.Test;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 final class ClaimedDisksTest {
     private static final UUID VDI = new UUID(1, 1);
+    private static final UUID OTHER = new UUID(1, 2);
+    private static final UUID NEW = new UUID(1, 3);
     private static final UUID HOST = new UUID(2, 2);
 
     private final List<String> steps = new ArrayList<>();
-    private boolean heldElsewhere;
+    private final Set<UUID> heldElsewhere = new HashSet<>();
+    private final Set<UUID> active = new HashSet<>();
     private boolean broken;
-    private boolean active;
     private final DiskService disks =
-            new ClaimedDisks(new RecordedDisks(), new RecordedClaims(), _ -> active);
+            new ClaimedDisks(new RecordedDisks(), new RecordedClaims(), active::contains);
 
     private final class RecordedClaims implements Claims {
         @Override
         public Claim acquire(UUID vdi, Mode mode) {
-            if (heldElsewhere) {
+            if (heldElsewhere.contains(vdi)) {
                 throw ErrorCode.SR_VDI_IN_USE.because("another host has it");
             }
-            steps.add("acquire " + mode);
+            steps.add("acquire " + mode + " " + number(vdi));
             return new Claim(vdi, HOST, mode, 1);
         }
 
         @Override
         public void release(Claim claim) {
-            steps.add("release");
+            steps.add("release " + number(claim.vdi()));
         }
 
         @Override
@@ -83,14 +91,54 @@ final class ClaimedDisksTest {
         }
 
         @Override
-        public void destroy(UUID vdi, Operation operation) {
-            step("destroy");
+        public VdiInfo create(VdiSpec spec, DiskContent content, Operation operation) {
+            return step("create");
+        }
+
+        @Override
+        public DiskChanges snapshot(List<SnapshotSpec> snapshots, Operation operation) {
+            return changes("snapshot");
+        }
+
+        @Override
+        public DiskChanges clone(UUID source, UUID clone, Operation operation) {
+            return changes("clone");
+        }
+
+        @Override
+        public DiskChanges revert(UUID vdi, UUID snapshot, Operation operation) {
+            return changes("revert");
+        }
+
+        @Override
+        public VdiInfo copy(UUID source, DiskService target, VdiSpec spec, Operation operation) {
+            return step("copy");
+        }
+
+        @Override
+        public DiskChanges destroy(UUID vdi, Operation operation) {
+            return changes("destroy");
+        }
+
+        private DiskChanges changes(String what) {
+            step(what);
+            return new DiskChanges(List.of(), List.of());
+        }
+
+        @Override
+        public ActiveVdi activate(UUID vdi, boolean writable, Operation operation) {
+            step("activate");
+            return null;
         }
 
         @Override
         public VdiInfo rename(UUID vdi, String label, String description) {
             return step("rename");
         }
+    }
+
+    private static long number(UUID vdi) {
+        return vdi.getLeastSignificantBits();
     }
 
     private static void fails(ErrorCode code, Runnable call) {
@@ -103,18 +151,18 @@ final class ClaimedDisksTest {
         disks.destroy(VDI, null);
         assertEquals(
                 List.of(
-                        "acquire WRITE",
+                        "acquire WRITE 1",
                         "resize",
-                        "release",
-                        "acquire WRITE",
+                        "release 1",
+                        "acquire WRITE 1",
                         "destroy",
-                        "release"),
+                        "release 1"),
                 steps);
     }
 
     @Test
     void leavesADiskAloneThatAnotherHostHas() {
-        heldElsewhere = true;
+        heldElsewhere.add(VDI);
         fails(ErrorCode.SR_VDI_IN_USE, () -> disks.resize(VDI, 1, null));
         fails(ErrorCode.SR_VDI_IN_USE, () -> disks.destroy(VDI, null));
         assertEquals(List.of(), steps);
@@ -122,7 +170,7 @@ final class ClaimedDisksTest {
 
     @Test
     void leavesTheClaimOfItsUserAlone() {
-        active = true;
+        active.add(VDI);
         disks.resize(VDI, 1, null);
         assertEquals(List.of("resize"), steps);
     }
@@ -131,6 +179,69 @@ final class ClaimedDisksTest {
     void givesTheClaimUpAfterAFailure() {
         broken = true;
         fails(ErrorCode.SR_NO_SPACE, () -> disks.destroy(VDI, null));
-        assertEquals(List.of("acquire WRITE", "destroy", "release"), steps);
+        assertEquals(List.of("acquire WRITE 1", "destroy", "release 1"), steps);
+    }
+
+    private static List<SnapshotSpec> ofBoth() {
+        return List.of(new SnapshotSpec(VDI, NEW), new SnapshotSpec(OTHER, NEW));
+    }
+
+    @Test
+    void takesAllClaimsInOrderForSnapshotsOfSeveralDisks() {
+        disks.snapshot(ofBoth(), null);
+        assertEquals(
+                List.of("acquire WRITE 1", "acquire WRITE 2", "snapshot", "release 2", "release 1"),
+                steps);
+    }
+
+    @Test
+    void givesAllClaimsUpWhenOneCannotBeHadOrTheWorkFails() {
+        heldElsewhere.add(OTHER);
+        fails(ErrorCode.SR_VDI_IN_USE, () -> disks.snapshot(ofBoth(), null));
+        assertEquals(List.of("acquire WRITE 1", "release 1"), steps);
+        steps.clear();
+        heldElsewhere.clear();
+        broken = true;
+        fails(ErrorCode.SR_NO_SPACE, () -> disks.snapshot(ofBoth(), null));
+        assertEquals(
+                List.of("acquire WRITE 1", "acquire WRITE 2", "snapshot", "release 2", "release 1"),
+                steps);
+    }
+
+    @Test
+    void claimsOnlyThoseDisksOfAGroupThatAreNotActiveHere() {
+        active.add(VDI);
+        disks.snapshot(ofBoth(), null);
+        assertEquals(List.of("acquire WRITE 2", "snapshot", "release 2"), steps);
+    }
+
+    @Test
+    void claimsADiskForACloneUnlessItIsActive() {
+        disks.clone(VDI, NEW, null);
+        active.add(VDI);
+        disks.clone(VDI, NEW, null);
+        assertEquals(List.of("acquire WRITE 1", "clone", "release 1", "clone"), steps);
+    }
+
+    @Test
+    void claimsBothTheDiskAndTheSnapshotThatItGoesBackTo() {
+        disks.revert(VDI, OTHER, null);
+        assertEquals(
+                List.of("acquire WRITE 1", "acquire WRITE 2", "revert", "release 2", "release 1"),
+                steps);
+    }
+
+    @Test
+    void claimsTheSourceOfACopyForReading() {
+        disks.copy(VDI, disks, null, null);
+        active.add(VDI);
+        disks.copy(VDI, disks, null, null);
+        assertEquals(List.of("acquire READ 1", "copy", "release 1", "copy"), steps);
+    }
+
+    @Test
+    void leavesTheClaimForUsingADiskToItsUser() {
+        disks.activate(VDI, true, null);
+        assertEquals(List.of("activate"), steps);
     }
 }

@@ -18,7 +18,6 @@ import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.VdiInfo;
-import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.disk.VdiState;
 import dev.varve.vdi.store.StoreFeature;
 import dev.varve.vdi.store.StoreSpace;
@@ -29,7 +28,6 @@ import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeStore;
 
 import java.net.URI;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -52,7 +50,16 @@ public final class FakeStorage {
         public final Map<UUID, VdiInfo> disks = new ConcurrentSkipListMap<>();
         public volatile Runnable beforeCreate = () -> {};
 
-        private void need() {
+        /** Runs before a disk is divided by a snapshot or a clone. */
+        public volatile Runnable beforeFork = () -> {};
+
+        /** Runs when a scan has seen all disks, before anybody is told. */
+        public volatile Runnable afterList = () -> {};
+
+        /** When the next snapshots are taken. */
+        public volatile long snapshotMillis = 1_800_000_000_000L;
+
+        void need() {
             if (away) {
                 throw ErrorCode.SR_UNAVAILABLE.because("the medium is away; bring it back");
             }
@@ -85,6 +92,7 @@ public final class FakeStorage {
                         true,
                         "planted",
                         "",
+                        Optional.empty(),
                         Optional.empty(),
                         Map.of("vdi_type", "vhd"),
                         state);
@@ -247,83 +255,11 @@ public final class FakeStorage {
         public void close() {}
     }
 
-    private record Disks(Medium medium) implements DiskService {
-        @Override
-        public List<VdiInfo> scan(Operation operation) {
-            medium.need();
-            if (medium.scanBroken) {
-                throw ErrorCode.SR_SCAN_FAILED.because("the list cannot be read");
-            }
-            return new ArrayList<>(medium.disks.values());
-        }
-
-        @Override
-        public Optional<VdiInfo> find(UUID vdi) {
-            return Optional.ofNullable(medium.disks.get(vdi));
-        }
-
-        @Override
-        public VdiInfo create(VdiSpec spec, Operation operation) {
-            medium.need();
-            medium.beforeCreate.run();
-            operation.checkpoint();
-            VdiInfo info =
-                    new VdiInfo(
-                            spec.uuid(),
-                            spec.kind(),
-                            spec.virtualSizeBytes(),
-                            4096,
-                            spec.readOnly(),
-                            true,
-                            spec.label(),
-                            spec.description(),
-                            Optional.empty(),
-                            Map.of("vdi_type", "vhd"),
-                            new VdiState.Valid());
-            medium.disks.put(spec.uuid(), info);
-            return info;
-        }
-
-        private VdiInfo change(UUID vdi, long size, String label, String description) {
-            VdiInfo old = medium.disks.get(vdi);
-            VdiInfo info =
-                    new VdiInfo(
-                            vdi,
-                            old.kind(),
-                            size,
-                            4096,
-                            old.readOnly(),
-                            old.managed(),
-                            label,
-                            description,
-                            old.parent(),
-                            old.smConfig(),
-                            old.state());
-            medium.disks.put(vdi, info);
-            return info;
-        }
-
-        @Override
-        public VdiInfo resize(UUID vdi, long virtualSizeBytes, Operation operation) {
-            VdiInfo old = medium.disks.get(vdi);
-            return change(vdi, virtualSizeBytes, old.label(), old.description());
-        }
-
-        @Override
-        public void destroy(UUID vdi, Operation operation) {
-            medium.disks.remove(vdi);
-        }
-
-        @Override
-        public VdiInfo rename(UUID vdi, String label, String description) {
-            return change(vdi, medium.disks.get(vdi).virtualSizeBytes(), label, description);
-        }
-    }
-
     private final class Engine implements StorageEngine, Datapath {
         @Override
         public DiskService disks(AttachedSr sr) {
-            return new Disks(((Attached) sr).medium);
+            return new FakeDisks(
+                    ((Attached) sr).medium, vdi -> "activated".equals(datapath.get(vdi)));
         }
 
         @Override
