@@ -2,18 +2,28 @@
 
 package dev.varve.hv.storage;
 
+import dev.varve.vdi.disk.DiskChanges;
+import dev.varve.vdi.disk.VdiInfo;
+
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.UUID;
 
 /**
- * A repository that is attached, and the disks that are being worked on, which a scan leaves alone:
- * what it saw of them may be old by the time it writes that down.
+ * A repository that is attached, and the disks and inner nodes that are being worked on or were
+ * since a scan began, which that scan leaves alone: what it saw of them may be old by the time it
+ * writes that down.
  *
  * <p><b>Threads:</b> any.
  */
 final class AttachedRepository {
     private final SrSession session;
     private final Set<String> busy = new HashSet<>();
+
+    /** What is gone, as long as somebody works who may have seen it before. */
+    private final Set<UUID> removed = new HashSet<>();
+
     private Set<String> sinceScan = new HashSet<>();
     private boolean scanned;
 
@@ -25,13 +35,35 @@ final class AttachedRepository {
         return session;
     }
 
-    synchronized void begin(String vdi) {
-        busy.add(vdi);
-        sinceScan.add(vdi);
+    synchronized void begin(Collection<String> vdis) {
+        busy.addAll(vdis);
+        sinceScan.addAll(vdis);
     }
 
-    synchronized void end(String vdi) {
-        busy.remove(vdi);
+    synchronized void end(Collection<String> vdis) {
+        busy.removeAll(vdis);
+        if (busy.isEmpty()) {
+            removed.clear();
+        }
+    }
+
+    /** Notes what an operation left behind. Called while it still counts as working. */
+    synchronized void changed(DiskChanges changes) {
+        for (VdiInfo info : changes.changed()) {
+            sinceScan.add(info.uuid().toString());
+        }
+        for (UUID vdi : changes.removed()) {
+            sinceScan.add(vdi.toString());
+            removed.add(vdi);
+        }
+    }
+
+    /**
+     * Whether an operation has removed it. Two operations on one tree may end in one order and
+     * write down what they saw in the other; UUIDs never come back, so what is gone stays gone.
+     */
+    synchronized boolean isRemoved(UUID vdi) {
+        return removed.contains(vdi);
     }
 
     /** Starts a scan. */
@@ -52,5 +84,13 @@ final class AttachedRepository {
     /** Whether what the scan saw of a disk still holds. */
     synchronized boolean untouched(String vdi) {
         return !sinceScan.contains(vdi);
+    }
+
+    /**
+     * Whether nobody works, and nobody did since the scan began: an inner node that the scan is the
+     * first to see is then not the work of an operation that may yet fail and take it away.
+     */
+    synchronized boolean isQuiet() {
+        return sinceScan.isEmpty();
     }
 }

@@ -14,17 +14,20 @@ import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.VdiInfo;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -238,16 +241,20 @@ public final class SrManager {
         scanner.sizes(sr, session(sr.ref()).sr().volumes().space());
     }
 
-    /** Works on one disk, while scans leave it alone; afterwards the sizes are right. */
-    public <T> T working(ApiObject sr, String vdiUuid, Supplier<T> work) {
+    /**
+     * Works on disks, while scans leave them alone; afterwards the sizes are right.
+     *
+     * @param vdis their UUIDs, with those that are to be made
+     */
+    public <T> T working(ApiObject sr, Collection<String> vdis, Supplier<T> work) {
         AttachedRepository repository = repository(sr.ref());
-        repository.begin(vdiUuid);
+        repository.begin(vdis);
         try {
             T result = work.get();
             scanner.sizes(sr, repository.session().sr().volumes().space());
             return result;
         } finally {
-            repository.end(vdiUuid);
+            repository.end(vdis);
         }
     }
 
@@ -288,6 +295,35 @@ public final class SrManager {
                     VdiScanner.write(batch, sr, info);
                     return null;
                 });
+    }
+
+    /**
+     * Writes down what an operation left behind, within {@link #working}: all of it or nothing.
+     * What is gone loses its row and its connections. Scans that began before leave it alone.
+     *
+     * @param more changes that become visible together with these
+     */
+    public void apply(ApiObject sr, DiskChanges changes, Consumer<Database.Batch> more) {
+        AttachedRepository repository = repository(sr.ref());
+        repository.changed(changes);
+        database.write(
+                batch -> {
+                    for (VdiInfo info : changes.changed()) {
+                        if (!repository.isRemoved(info.uuid())) {
+                            VdiScanner.write(batch, sr, info);
+                        }
+                    }
+                    changes.removed().forEach(vdi -> drop(batch, sr, OpaqueRef.of(vdi)));
+                    more.accept(batch);
+                    return null;
+                });
+    }
+
+    private void drop(Database.Batch batch, ApiObject sr, String vdi) {
+        if (batch.find(vdi).filter(row -> row.text("SR").equals(sr.ref())).isPresent()) {
+            database.referring("VBD", "VDI", vdi).forEach(vbd -> batch.delete(vbd.ref()));
+            batch.delete(vdi);
+        }
     }
 
     /** Drops the rows of a repository, its connections and its disks. */

@@ -5,8 +5,10 @@ package dev.varve.hv.storage;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
 import dev.varve.hv.xenapi.Texts;
+import dev.varve.hv.xenapi.Values;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.disk.SnapshotMark;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiState;
 import dev.varve.vdi.store.StoreSpace;
@@ -21,6 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.UUID;
 
 /**
  * Makes the rows of disks agree with what is on storage, which is right. What storage does not
@@ -30,6 +33,8 @@ final class VdiScanner {
     /** The key of sm_config that says why a disk cannot be used. */
     static final String QUARANTINE = "quarantine";
 
+    private static final String PARENT = "vhd-parent";
+    private static final String BASE_COPY = "base copy";
     private static final Logger LOG = LoggerFactory.getLogger(VdiScanner.class);
 
     private final Database database;
@@ -47,7 +52,7 @@ final class VdiScanner {
                     Set<String> refs = new HashSet<>();
                     for (VdiInfo info : found) {
                         refs.add(OpaqueRef.of(info.uuid()));
-                        if (repository.untouched(info.uuid().toString())) {
+                        if (holds(repository, info)) {
                             write(batch, sr, info);
                         }
                     }
@@ -62,13 +67,24 @@ final class VdiScanner {
         sizes(sr, space);
     }
 
-    /** Writes the sizes of a repository down. */
+    /** Whether what a scan saw of a disk or an inner node is still so. */
+    private boolean holds(AttachedRepository repository, VdiInfo info) {
+        boolean known = database.find(OpaqueRef.of(info.uuid())).isPresent();
+        return repository.untouched(info.uuid().toString())
+                && (info.managed() || known || repository.isQuiet());
+    }
+
+    /**
+     * Writes the sizes of a repository down. The sizes of disks that users see count as allocated,
+     * those of inner nodes do not: nobody can fill an inner node, and what it holds is a part of
+     * the disks that rest on it.
+     */
     void sizes(ApiObject sr, StoreSpace space) {
-        long virtual = 0;
-        for (ApiObject vdi : database.referring("VDI", "SR", sr.ref())) {
-            virtual += vdi.number("virtual_size");
-        }
-        long allocation = virtual;
+        long allocation =
+                database.referring("VDI", "SR", sr.ref()).stream()
+                        .filter(vdi -> vdi.flag("managed"))
+                        .mapToLong(vdi -> vdi.number("virtual_size"))
+                        .sum();
         ApiObject now = database.get("SR", sr.ref());
         if (now.number("physical_size") != space.physicalSizeBytes()
                 || now.number("physical_utilisation") != space.physicalUsedBytes()
@@ -113,28 +129,46 @@ final class VdiScanner {
 
     private static Map<String, Object> fields(ApiObject before, VdiInfo info) {
         Map<String, Object> fields = new HashMap<>();
-        fields.put("name_label", Texts.fit(info.label()));
+        fields.put("name_label", Texts.fit(label(info)));
         fields.put("name_description", Texts.fit(info.description()));
         fields.put("virtual_size", info.virtualSizeBytes());
         fields.put("physical_utilisation", info.physicalUtilisationBytes());
         fields.put("read_only", info.readOnly());
         fields.put("missing", false);
+        fields.put("managed", isUsable(info) && info.managed());
         fields.put("parent", info.parent().map(OpaqueRef::of).orElse(OpaqueRef.NULL));
+        fields.put("sm_config", config(before, info));
+        addSnapshot(info.snapshot(), fields);
+        return fields;
+    }
+
+    private static boolean isUsable(VdiInfo info) {
+        return !(info.state() instanceof VdiState.Quarantined);
+    }
+
+    /**
+     * Inner nodes have the name that clients know for them, not that of the disk they once were.
+     */
+    private static String label(VdiInfo info) {
+        return isUsable(info) && !info.managed() ? BASE_COPY : info.label();
+    }
+
+    private static Map<String, String> config(ApiObject before, VdiInfo info) {
         Map<String, String> config = new TreeMap<>(before.map("sm_config"));
         config.remove(QUARANTINE);
-        config.remove("vhd-parent");
+        config.remove(PARENT);
         config.putAll(info.smConfig());
-        boolean usable =
-                switch (info.state()) {
-                    case VdiState.Valid _, VdiState.Unclean _ -> true;
-                    case VdiState.Quarantined bad -> {
-                        config.put(QUARANTINE, bad.reason());
-                        yield false;
-                    }
-                };
-        fields.put("managed", usable && info.managed());
-        fields.put("sm_config", config);
-        return fields;
+        if (info.state() instanceof VdiState.Quarantined bad) {
+            config.put(QUARANTINE, bad.reason());
+        }
+        return config;
+    }
+
+    private static void addSnapshot(Optional<SnapshotMark> mark, Map<String, Object> fields) {
+        Optional<UUID> source = mark.flatMap(SnapshotMark::of);
+        fields.put("is_a_snapshot", mark.isPresent());
+        fields.put("snapshot_of", source.map(OpaqueRef::of).orElse(OpaqueRef.NULL));
+        fields.put("snapshot_time", Values.time(mark.map(SnapshotMark::takenMillis).orElse(0L)));
     }
 
     /**

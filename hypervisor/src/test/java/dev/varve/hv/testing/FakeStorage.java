@@ -81,6 +81,15 @@ public final class FakeStorage {
 
     /** An image that is at a location without anybody having been told. */
     public UUID plant(String location, VdiState state) {
+        return plant(location, true, state);
+    }
+
+    /** An inner node that is at a location without anybody having been told. */
+    public UUID plantInnerNode(String location) {
+        return plant(location, false, new VdiState.Valid());
+    }
+
+    private UUID plant(String location, boolean managed, VdiState state) {
         UUID uuid = UUID.randomUUID();
         VdiInfo info =
                 new VdiInfo(
@@ -89,7 +98,7 @@ public final class FakeStorage {
                         1 << 20,
                         4096,
                         false,
-                        true,
+                        managed,
                         "planted",
                         "",
                         Optional.empty(),

@@ -13,6 +13,7 @@ import dev.varve.hv.xenapi.Database;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.sr.spi.SrCapability;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.disk.DiskService;
 
 import java.util.Set;
 
@@ -30,6 +31,31 @@ public record Toolstack(
     /** The task of a call; one of its own for calls that no task shows. */
     String task(Call call) {
         return OpaqueRef.isNull(call.task()) ? OpaqueRef.of(env.random().uuid()) : call.task();
+    }
+
+    /** The repository that a disk is in. */
+    ApiObject repositoryOf(ApiObject vdi) {
+        return database().get("SR", vdi.text("SR"));
+    }
+
+    /**
+     * The operations on the disks of a repository.
+     *
+     * @throws dev.varve.vdi.StorageException SR_NOT_ATTACHED
+     */
+    DiskService disks(ApiObject sr) {
+        return repositories.session(sr.ref()).disks();
+    }
+
+    /**
+     * Refuses an operation on a disk that is plugged in, or will be.
+     *
+     * @throws dev.varve.vdi.StorageException VDI_IN_USE
+     */
+    void refuseInUse(ApiObject vdi, String operation) {
+        if (attachments.isInUse(vdi.ref())) {
+            throw ErrorCode.VDI_IN_USE.with(vdi.ref(), operation);
+        }
     }
 
     /** What the driver of a repository declares. */

@@ -8,7 +8,7 @@ import dev.varve.hv.xenapi.Call;
 import dev.varve.hv.xenapi.Handlers;
 import dev.varve.sr.spi.SrCapability;
 import dev.varve.vdi.ErrorCode;
-import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.store.VolumeKind;
@@ -53,14 +53,6 @@ final class VdiResource {
         return stack.database().get("VDI", call.self());
     }
 
-    private ApiObject repositoryOf(ApiObject vdi) {
-        return stack.database().get("SR", vdi.text("SR"));
-    }
-
-    private DiskService disks(ApiObject sr) {
-        return stack.repositories().session(sr.ref()).disks();
-    }
-
     private String create(Call call) {
         Map<String, Object> fields =
                 new RecordFields(call)
@@ -92,9 +84,9 @@ final class VdiResource {
             return stack.repositories()
                     .working(
                             sr,
-                            uuid.toString(),
+                            List.of(uuid.toString()),
                             () -> {
-                                VdiInfo made = disks(sr).create(spec, call.operation());
+                                VdiInfo made = stack.disks(sr).create(spec, call.operation());
                                 return row(sr, made, fields);
                             });
         }
@@ -135,44 +127,33 @@ final class VdiResource {
 
     /** Works on one disk that is there, holding it and its repository. */
     private <T> T on(Call call, ApiObject vdi, String operation, Supplier<T> work) {
-        ApiObject sr = repositoryOf(vdi);
+        ApiObject sr = stack.repositoryOf(vdi);
         String task = stack.task(call);
         try (var _ = stack.operations().begin(sr, "vdi_" + operation, task);
                 var _ = stack.operations().begin(vdi, operation, task)) {
-            return stack.repositories().working(sr, vdi.uuid(), work);
-        }
-    }
-
-    private void refuseInUse(ApiObject vdi, String operation) {
-        if (stack.attachments().isInUse(vdi.ref())) {
-            throw ErrorCode.VDI_IN_USE.with(vdi.ref(), operation);
+            return stack.repositories().working(sr, List.of(vdi.uuid()), work);
         }
     }
 
     private void destroy(Call call) {
         ApiObject vdi = Attachments.usable(get(call));
-        ApiObject sr = repositoryOf(vdi);
+        ApiObject sr = stack.repositoryOf(vdi);
         on(
                 call,
                 vdi,
                 "destroy",
                 () -> {
-                    refuseInUse(vdi, "destroy");
-                    disks(sr).destroy(UUID.fromString(vdi.uuid()), call.operation());
-                    dropRows(vdi);
+                    stack.refuseInUse(vdi, "destroy");
+                    UUID uuid = UUID.fromString(vdi.uuid());
+                    DiskChanges changes = stack.disks(sr).destroy(uuid, call.operation());
+                    stack.repositories().apply(sr, changes, _ -> {});
                     return null;
                 });
     }
 
-    private void dropRows(ApiObject vdi) {
-        List<ApiObject> gone = new ArrayList<>(stack.database().referring("VBD", "VDI", vdi.ref()));
-        gone.add(vdi);
-        stack.database().delete(gone);
-    }
-
     private void resize(Call call, boolean online) {
         ApiObject vdi = Attachments.usable(get(call));
-        ApiObject sr = repositoryOf(vdi);
+        ApiObject sr = stack.repositoryOf(vdi);
         String operation = online ? "resize_online" : "resize";
         on(
                 call,
@@ -180,7 +161,7 @@ final class VdiResource {
                 operation,
                 () -> {
                     if (!online) {
-                        refuseInUse(vdi, operation);
+                        stack.refuseInUse(vdi, operation);
                     }
                     long size = call.number("size");
                     if (size < vdi.number("virtual_size")) {
@@ -190,7 +171,7 @@ final class VdiResource {
                     stack.repositories()
                             .refresh(
                                     sr,
-                                    disks(sr)
+                                    stack.disks(sr)
                                             .resize(
                                                     UUID.fromString(vdi.uuid()),
                                                     size,
@@ -202,23 +183,26 @@ final class VdiResource {
     private void forget(Call call) {
         ApiObject vdi = get(call);
         String task = stack.task(call);
-        try (var _ = stack.operations().begin(repositoryOf(vdi), "vdi_forget", task);
+        try (var _ = stack.operations().begin(stack.repositoryOf(vdi), "vdi_forget", task);
                 var _ = stack.operations().begin(vdi, "forget", task)) {
-            refuseInUse(vdi, "forget");
-            dropRows(vdi);
+            stack.refuseInUse(vdi, "forget");
+            List<ApiObject> gone =
+                    new ArrayList<>(stack.database().referring("VBD", "VDI", vdi.ref()));
+            gone.add(vdi);
+            stack.database().delete(gone);
         }
     }
 
     private void update(Call call) {
         ApiObject vdi = get(call);
-        ApiObject sr = repositoryOf(vdi);
+        ApiObject sr = stack.repositoryOf(vdi);
         on(
                 call,
                 vdi,
                 "update",
                 () -> {
                     VdiInfo info =
-                            disks(sr)
+                            stack.disks(sr)
                                     .find(UUID.fromString(vdi.uuid()))
                                     .orElseThrow(
                                             () -> ErrorCode.VDI_MISSING.with(sr.ref(), vdi.ref()));
@@ -229,7 +213,7 @@ final class VdiResource {
 
     private void rename(Call call, boolean label) {
         ApiObject vdi = Attachments.usable(get(call));
-        ApiObject sr = repositoryOf(vdi);
+        ApiObject sr = stack.repositoryOf(vdi);
         String value = call.text("value");
         String name = label ? value : vdi.text("name_label");
         String description = label ? vdi.text("name_description") : value;
@@ -241,7 +225,7 @@ final class VdiResource {
                     stack.repositories()
                             .refresh(
                                     sr,
-                                    disks(sr)
+                                    stack.disks(sr)
                                             .rename(
                                                     UUID.fromString(vdi.uuid()),
                                                     name,
@@ -260,7 +244,7 @@ final class VdiResource {
         if (vdi.flag("managed")
                 && !vdi.flag("missing")
                 && stack.repositories().isAttached(vdi.text("SR"))) {
-            Set<SrCapability> can = stack.capabilities(repositoryOf(vdi));
+            Set<SrCapability> can = stack.capabilities(stack.repositoryOf(vdi));
             allowed.add("update");
             if (free && can.contains(SrCapability.VDI_DELETE)) {
                 allowed.add("destroy");
