@@ -123,6 +123,13 @@ public final class Attachments {
                 .anyMatch(vbd -> vbd.flag("currently_attached") || vbd.flag("wanted"));
     }
 
+    /** Whether a disk is plugged in for writing, or will be as soon as its repository is there. */
+    public boolean isWritten(String vdi) {
+        return database.referring("VBD", "VDI", vdi).stream()
+                .filter(vbd -> vbd.flag("currently_attached") || vbd.flag("wanted"))
+                .anyMatch(vbd -> !vbd.text("mode").equals("RO"));
+    }
+
     /**
      * Unplugs a connection. When storage fails or does not answer, it is unplugged all the same.
      */

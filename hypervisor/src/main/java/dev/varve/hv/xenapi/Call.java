@@ -56,6 +56,11 @@ public record Call(
         return map;
     }
 
+    /** The values of a set of texts or references. */
+    public List<String> set(String name) {
+        return ((List<?>) arg(name)).stream().map(String.class::cast).toList();
+    }
+
     /** The fields of a record. */
     public Map<String, Object> fields(String name) {
         Map<String, Object> map = new TreeMap<>();

@@ -6,6 +6,7 @@ import dev.varve.vdi.ErrorCode;
 
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -36,16 +37,28 @@ public final class CurrentOperations {
      * @param task under which it is shown
      * @throws dev.varve.vdi.StorageException OTHER_OPERATION_IN_PROGRESS
      */
-    public synchronized Hold begin(ApiObject object, String operation, String task) {
-        Map<String, String> others = running.getOrDefault(object.ref(), Map.of());
-        for (String other : others.values()) {
-            if (excludes(object, operation, other)) {
+    public Hold begin(ApiObject object, String operation, String task) {
+        return beginAll(List.of(object), operation, task);
+    }
+
+    /**
+     * Notes an operation on several different objects, on all of them or on none.
+     *
+     * @param task under which it is shown
+     * @throws dev.varve.vdi.StorageException OTHER_OPERATION_IN_PROGRESS with the first object that
+     *     cannot take it
+     */
+    public synchronized Hold beginAll(List<ApiObject> objects, String operation, String task) {
+        for (ApiObject object : objects) {
+            if (!allows(object, operation)) {
                 throw ErrorCode.OTHER_OPERATION_IN_PROGRESS.with(
                         object.type().name(), object.ref());
             }
         }
-        running.computeIfAbsent(object.ref(), _ -> new LinkedHashMap<>()).put(task, operation);
-        return () -> end(object.ref(), task);
+        for (ApiObject object : objects) {
+            running.computeIfAbsent(object.ref(), _ -> new LinkedHashMap<>()).put(task, operation);
+        }
+        return () -> objects.forEach(object -> end(object.ref(), task));
     }
 
     private static boolean excludes(ApiObject object, String operation, String other) {

@@ -32,6 +32,7 @@ public final class Resources {
         sr.bind(handlers);
         new PbdResource(stack).bind(handlers);
         vdi.bind(handlers);
+        new VdiCopies(stack).bind(handlers);
         vbd.bind(handlers);
     }
 

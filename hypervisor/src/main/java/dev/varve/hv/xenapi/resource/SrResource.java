@@ -221,7 +221,10 @@ final class SrResource {
             offer(allowed, can, SrCapability.VDI_DELETE, "vdi_destroy");
             offer(allowed, can, SrCapability.VDI_RESIZE, "vdi_resize");
             offer(allowed, can, SrCapability.VDI_RESIZE_ONLINE, "vdi_resize_online");
-            allowed.addAll(List.of("vdi_forget", "vdi_update"));
+            offer(allowed, can, SrCapability.VDI_SNAPSHOT, "vdi_snapshot");
+            offer(allowed, can, SrCapability.VDI_CLONE, "vdi_clone");
+            offer(allowed, can, SrCapability.VDI_REVERT, "vdi_revert");
+            allowed.addAll(List.of("vdi_copy", "vdi_forget", "vdi_update"));
         } else {
             allowed.addAll(List.of("plug", "forget", "destroy", "pbd_destroy"));
         }

@@ -15,7 +15,10 @@ import dev.varve.sr.spi.SrCapability;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.disk.DiskService;
 
+import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** What all resources work with. */
 public record Toolstack(
@@ -78,17 +81,34 @@ public record Toolstack(
                 Set<SrCapability> declared = repositories.drivers().require(type).capabilities();
                 check(declared, needed, known ? call.self() : OpaqueRef.NULL);
             }
-            case "VDI" -> {
-                String sr =
-                        call.args().getFirst() instanceof String vdi
-                                ? database().get("VDI", vdi).text("SR")
-                                : VdiResource.repository(call.fields("record"));
-                check(capabilities(database().get("SR", sr)), needed, sr);
-            }
+            case "VDI" ->
+                    repositories(call)
+                            .forEach(
+                                    sr ->
+                                            check(
+                                                    capabilities(database().get("SR", sr)),
+                                                    needed,
+                                                    sr));
             default ->
                     throw new IllegalStateException(
                             call.method().fullName() + " belongs to no repository");
         }
+    }
+
+    /** The repositories that a call on disks changes. */
+    private Set<String> repositories(Call call) {
+        boolean named = call.method().params().stream().anyMatch(p -> p.name().equals("sr"));
+        if (named) {
+            return Set.of(call.text("sr"));
+        }
+        return switch (call.args().getFirst()) {
+            case String vdi -> Set.of(database().get("VDI", vdi).text("SR"));
+            case List<?> _ ->
+                    call.set(call.method().params().getFirst().name()).stream()
+                            .map(vdi -> database().get("VDI", vdi).text("SR"))
+                            .collect(Collectors.toCollection(TreeSet::new));
+            default -> Set.of(VdiResource.repository(call.fields("record")));
+        };
     }
 
     private static void check(Set<SrCapability> declared, SrCapability needed, String sr) {

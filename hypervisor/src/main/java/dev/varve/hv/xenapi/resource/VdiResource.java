@@ -237,8 +237,7 @@ final class VdiResource {
     /** What may be done with a disk now. */
     List<String> allowed(ApiObject vdi) {
         List<String> allowed = new ArrayList<>();
-        boolean free = !stack.attachments().isInUse(vdi.ref());
-        if (free) {
+        if (!stack.attachments().isInUse(vdi.ref())) {
             allowed.add("forget");
         }
         if (vdi.flag("managed")
@@ -246,17 +245,50 @@ final class VdiResource {
                 && stack.repositories().isAttached(vdi.text("SR"))) {
             Set<SrCapability> can = stack.capabilities(stack.repositoryOf(vdi));
             allowed.add("update");
-            if (free && can.contains(SrCapability.VDI_DELETE)) {
-                allowed.add("destroy");
-            }
-            if (free && can.contains(SrCapability.VDI_RESIZE)) {
-                allowed.add("resize");
-            }
-            if (can.contains(SrCapability.VDI_RESIZE_ONLINE)) {
-                allowed.add("resize_online");
-            }
+            addOwn(vdi, can, allowed);
+            addShared(vdi, can, allowed);
         }
         allowed.removeIf(operation -> !stack.operations().allows(vdi, operation));
         return allowed;
+    }
+
+    private void addOwn(ApiObject vdi, Set<SrCapability> can, List<String> allowed) {
+        boolean free = !stack.attachments().isInUse(vdi.ref());
+        if (free && can.contains(SrCapability.VDI_DELETE)) {
+            allowed.add("destroy");
+        }
+        if (free && can.contains(SrCapability.VDI_RESIZE)) {
+            allowed.add("resize");
+        }
+        if (can.contains(SrCapability.VDI_RESIZE_ONLINE)) {
+            allowed.add("resize_online");
+        }
+    }
+
+    /** The operations that read a disk, or have to do with its snapshots. */
+    private void addShared(ApiObject vdi, Set<SrCapability> can, List<String> allowed) {
+        boolean still = !stack.attachments().isWritten(vdi.ref());
+        if (can.contains(SrCapability.VDI_SNAPSHOT)) {
+            allowed.add("snapshot");
+        }
+        if (can.contains(SrCapability.VDI_CLONE)) {
+            allowed.add("clone");
+        }
+        if (still) {
+            allowed.add("copy");
+        }
+        if (can.contains(SrCapability.VDI_REVERT)) {
+            boolean free = !stack.attachments().isInUse(vdi.ref());
+            if (free && hasSnapshots(vdi)) {
+                allowed.add("revert_to");
+            }
+            if (still && stack.database().find(vdi.text("snapshot_of")).isPresent()) {
+                allowed.add("revert_from");
+            }
+        }
+    }
+
+    private boolean hasSnapshots(ApiObject vdi) {
+        return !stack.database().referring("VDI", "snapshot_of", vdi.ref()).isEmpty();
     }
 }

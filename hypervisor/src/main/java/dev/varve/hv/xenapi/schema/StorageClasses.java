@@ -87,6 +87,8 @@ final class StorageClasses {
                     "pause",
                     "unpause");
 
+    private static final String DRIVER_PARAMS = "options for the driver; no driver has any";
+
     static final ApiClass SR = sr();
     static final ApiClass PBD = pbd();
     static final ApiClass VDI = vdi();
@@ -324,6 +326,45 @@ final class StorageClasses {
                                 .param("size", INT, "its new size in bytes")
                                 .tasked()
                                 .raises(ErrorCode.VDI_TOO_SMALL),
+                        b.method("snapshot", "Keeps what a disk holds now, attached or not.")
+                                .needs(SrCapability.VDI_SNAPSHOT)
+                                .param("vdi", ref("VDI"), "the disk")
+                                .maybe("driver_params", TEXT_MAP, DRIVER_PARAMS)
+                                .returns(ref("VDI"))
+                                .tasked()
+                                .raises(ErrorCode.SR_NOT_IMPLEMENTED, ErrorCode.SR_NO_SPACE),
+                        b.method("snapshot_group", "Keeps what several disks hold at one instant.")
+                                .needs(SrCapability.VDI_SNAPSHOT)
+                                .param("vdis", refs("VDI"), "the disks, all in one repository")
+                                .maybe("driver_params", TEXT_MAP, DRIVER_PARAMS)
+                                .returns(refs("VDI"))
+                                .tasked()
+                                .raises(
+                                        ErrorCode.VALUE_NOT_SUPPORTED,
+                                        ErrorCode.SR_NOT_IMPLEMENTED,
+                                        ErrorCode.SR_NO_SPACE),
+                        b.method("clone", "Makes a disk that shares what another one holds.")
+                                .needs(SrCapability.VDI_CLONE)
+                                .param("vdi", ref("VDI"), "the disk")
+                                .maybe("driver_params", TEXT_MAP, DRIVER_PARAMS)
+                                .returns(ref("VDI"))
+                                .tasked()
+                                .raises(ErrorCode.SR_NOT_IMPLEMENTED, ErrorCode.SR_NO_SPACE),
+                        b.method("copy", "Makes a disk of its own of what another one holds.")
+                                .needs(SrCapability.VDI_CREATE)
+                                .param("vdi", ref("VDI"), "the disk")
+                                .param("sr", ref("SR"), "the repository of the copy")
+                                .maybe("base_vdi", ref("VDI"), "a disk to copy the difference to")
+                                .maybe("into_vdi", ref("VDI"), "a disk to copy into")
+                                .returns(ref("VDI"))
+                                .tasked()
+                                .raises(ErrorCode.VDI_IN_USE, ErrorCode.SR_NO_SPACE),
+                        b.method("revert", "Gives a disk what one of its snapshots holds.")
+                                .needs(SrCapability.VDI_REVERT)
+                                .param("vdi", ref("VDI"), "the disk")
+                                .param("snapshot", ref("VDI"), "the snapshot of it")
+                                .tasked()
+                                .raises(ErrorCode.VDI_IN_USE, ErrorCode.OPERATION_NOT_ALLOWED),
                         b.method("forget", "Drops what is known of a disk; its data stays.")
                                 .param("vdi", ref("VDI"), "the disk")
                                 .raises(ErrorCode.VDI_IN_USE),
