@@ -8,9 +8,7 @@ import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.engine.ActiveVdi;
-import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.filter.StatsFilter;
-import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
@@ -27,9 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** The datapath over lanes, with NBD in front. */
 final class LaneDatapath implements Datapath {
-    private final VdiEngine engine;
     private final NbdServer nbd;
-    private final Map<VolumeKind, ImageFormat> formats;
     private final Map<UUID, Attachment> attachments = new ConcurrentHashMap<>();
 
     /** What is known of an attached disk; the last two are null while it is not activated. */
@@ -46,12 +42,10 @@ final class LaneDatapath implements Datapath {
     }
 
     /**
-     * @param formats the format of each kind of disk volume
+     * @param nbd where active disks are exported
      */
-    LaneDatapath(VdiEngine engine, NbdServer nbd, Map<VolumeKind, ImageFormat> formats) {
-        this.engine = engine;
+    LaneDatapath(NbdServer nbd) {
         this.nbd = nbd;
-        this.formats = Map.copyOf(formats);
     }
 
     @Override
@@ -68,9 +62,7 @@ final class LaneDatapath implements Datapath {
         if (attachment.vdi != null) {
             return nbd.uri(vdi);
         }
-        VolumeStore store = attachment.session.sr().volumes();
-        VolumeInfo volume = volume(store, vdi);
-        if (volume.readOnly() && !attachment.readOnly) {
+        if (volume(attachment.session.sr().volumes(), vdi).readOnly() && !attachment.readOnly) {
             throw ErrorCode.VDI_READONLY.with(vdi.toString());
         }
         Claims claims = attachment.session.sr().claims();
@@ -78,12 +70,7 @@ final class LaneDatapath implements Datapath {
         Claims.Claim claim = claims.acquire(vdi, mode);
         try {
             ActiveVdi active =
-                    engine.activate(
-                            vdi,
-                            store.open(volume.id(), !attachment.readOnly),
-                            formats.get(volume.id().kind()),
-                            !attachment.readOnly,
-                            operation);
+                    attachment.session.disks().activate(vdi, !attachment.readOnly, operation);
             attachment.claim = claim;
             attachment.vdi = active;
             return nbd.export(active);

@@ -44,7 +44,7 @@ public final class LaneStorageEngine implements StorageEngine {
                         new RawFormat());
         engine = new VdiEngine(context);
         nbd = new NbdServer(nbdSocket, engine.lanes().getFirst());
-        datapath = new LaneDatapath(engine, nbd, formats);
+        datapath = new LaneDatapath(nbd);
     }
 
     /** Starts the engine of a daemon, with its socket under the daemon's home. */

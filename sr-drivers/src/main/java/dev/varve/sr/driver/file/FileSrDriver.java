@@ -56,6 +56,9 @@ public final class FileSrDriver implements SrDriver {
                 SrCapability.VDI_UPDATE,
                 SrCapability.VDI_RESIZE,
                 SrCapability.VDI_RESIZE_ONLINE,
+                SrCapability.VDI_CLONE,
+                SrCapability.VDI_SNAPSHOT,
+                SrCapability.VDI_REVERT,
                 SrCapability.THIN_PROVISIONING);
     }
 
