@@ -95,10 +95,33 @@ final class ClassCommands {
         return names.toString();
     }
 
+    /**
+     * Lists the objects of a class that the filters let through.
+     *
+     * @param listed the fields that are shown unless the parameters ask for others
+     */
+    static void list(
+            ApiClass type,
+            Map<String, String> filters,
+            List<String> listed,
+            CliArgs args,
+            CliSession session,
+            CliOutput out) {
+        ClassCommands self = new ClassCommands(type);
+        self.list(filters, self.columns(args.get("params", ""), listed), session, out);
+    }
+
     private void list(CliArgs args, CliSession session, CliOutput out) {
         Map<String, String> filters = args.specific();
         filters.remove("params");
-        List<CliField> columns = columns(args.get("params", ""));
+        list(filters, columns(args.get("params", ""), type.listed()), session, out);
+    }
+
+    private void list(
+            Map<String, String> filters,
+            List<CliField> columns,
+            CliSession session,
+            CliOutput out) {
         List<SequencedMap<String, String>> rows = new ArrayList<>();
         for (ApiObject object : session.database().all(type.name())) {
             boolean matches = true;
@@ -115,11 +138,11 @@ final class ClassCommands {
         out.table(rows);
     }
 
-    private List<CliField> columns(String params) {
+    private List<CliField> columns(String params, List<String> listed) {
         if (params.equals("all")) {
             return fields;
         }
-        TreeSet<String> wanted = new TreeSet<>(type.listed());
+        TreeSet<String> wanted = new TreeSet<>(listed);
         if (!params.isEmpty()) {
             wanted.clear();
             for (String name : params.split(",", -1)) {

@@ -22,6 +22,7 @@ final class CliCommands {
             }
         }
         StorageCommands.all().forEach(this::add);
+        SnapshotCommands.all().forEach(this::add);
         more.forEach(this::add);
         add(
                 CliCommand.of(

@@ -8,11 +8,14 @@ import dev.varve.hv.xenapi.Database;
 import dev.varve.hv.xenapi.Dispatcher;
 import dev.varve.hv.xenapi.Records;
 import dev.varve.hv.xenapi.schema.ApiClass;
+import dev.varve.vdi.ErrorCode;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /** What a command works with: calls in the name of its user, and objects by what the user typed. */
 record CliSession(
@@ -30,7 +33,11 @@ record CliSession(
 
     /** Calls a method whose result is a reference, and gives the UUID of what it refers to. */
     String create(String method, Object... args) {
-        String ref = (String) call(method, args);
+        return uuid((String) call(method, args));
+    }
+
+    /** The UUID of what a reference, which a method has just given, refers to. */
+    String uuid(String ref) {
         return database.find(ref).map(ApiObject::uuid).orElseThrow();
     }
 
@@ -52,28 +59,52 @@ record CliSession(
                 .map(name -> byName(className, name));
     }
 
+    /** The objects that the parameters choose: several UUIDs with commas, or one as any. */
+    List<ApiObject> selectSeveral(CliArgs args, String className, String param) {
+        Optional<String> uuids = args.get(param).filter(text -> text.contains(","));
+        return uuids.isEmpty()
+                ? List.of(select(args, className, param))
+                : Stream.of(uuids.get().split(",", -1))
+                        .map(uuid -> byUuid(className, uuid.strip()))
+                        .toList();
+    }
+
     /** The object of a UUID, or of the only UUID that starts so. */
     ApiObject byUuid(String className, String uuid) {
-        Optional<ApiObject> exact = database.findByUuid(className, uuid);
-        if (exact.isEmpty() && uuid.length() >= SHORTEST_UUID_PREFIX) {
-            String start = uuid.toLowerCase(Locale.ROOT);
-            List<ApiObject> found =
-                    database.all(className).stream()
-                            .filter(object -> object.uuid().startsWith(start))
-                            .toList();
-            if (found.size() > 1) {
-                throw UsageException.failure(
-                        found.size() + " UUIDs start with " + uuid + "; type more of it");
-            }
-            if (found.size() == 1) {
-                return found.getFirst();
+        return byUuid(List.of(className), uuid);
+    }
+
+    /** The object of one of the classes with a UUID, or with the only UUID that starts so. */
+    ApiObject byUuid(List<String> classNames, String uuid) {
+        for (String className : classNames) {
+            Optional<ApiObject> exact = database.findByUuid(className, uuid);
+            if (exact.isPresent()) {
+                return exact.get();
             }
         }
-        return exact.orElseGet(() -> database.getByUuid(className, uuid));
+        String start = uuid.toLowerCase(Locale.ROOT);
+        List<ApiObject> found =
+                classNames.stream()
+                        .flatMap(className -> database.all(className).stream())
+                        .filter(object -> object.uuid().startsWith(start))
+                        .toList();
+        if (found.size() == 1 && uuid.length() >= SHORTEST_UUID_PREFIX) {
+            return found.getFirst();
+        }
+        if (found.size() > 1 && uuid.length() >= SHORTEST_UUID_PREFIX) {
+            throw UsageException.failure(
+                    found.size() + " UUIDs start with " + uuid + "; type more of it");
+        }
+        throw ErrorCode.UUID_INVALID.with(String.join(" or ", classNames), uuid);
     }
 
     /** The object of a name or a UUID. */
     ApiObject byName(String className, String name) {
+        return byName(className, name, _ -> true);
+    }
+
+    /** The object of a name or a UUID, among those that fit. */
+    ApiObject byName(String className, String name, Predicate<ApiObject> fitting) {
         Optional<ApiObject> exact = database.findByUuid(className, name);
         if (exact.isPresent()) {
             return exact.get();
@@ -84,6 +115,7 @@ record CliSession(
                         ? List.of()
                         : database.all(className).stream()
                                 .filter(object -> object.text("name_label").equals(name))
+                                .filter(fitting)
                                 .toList();
         if (found.size() == 1) {
             return found.getFirst();
