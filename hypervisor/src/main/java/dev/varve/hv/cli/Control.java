@@ -3,6 +3,7 @@
 package dev.varve.hv.cli;
 
 import java.util.List;
+import java.util.Optional;
 
 /** What the launchers of the daemon ask for, beyond the API. */
 public interface Control {
@@ -18,6 +19,13 @@ public interface Control {
 
     /** How the daemon does, line by line. */
     List<String> status();
+
+    /**
+     * The layers that disks are made of, as a drawing, line by line.
+     *
+     * @param only the reference of a repository or of a disk; without one all is drawn
+     */
+    List<String> tree(Optional<String> only);
 
     /** Calls of the API in the name of the user. */
     interface Api {

@@ -3,8 +3,9 @@
 package dev.varve.hv.cli;
 
 import java.util.List;
+import java.util.Optional;
 
-/** The commands behind {@code varve status}, {@code varve attach} and {@code varve detach}. */
+/** The commands behind those of the launcher, such as {@code varve status}. */
 final class ControlCommands {
     private ControlCommands() {}
 
@@ -38,6 +39,18 @@ final class ControlCommands {
                                 "",
                                 "Tells how the daemon does.",
                                 (_, _, out) -> control.status().forEach(out::print))
+                        .concealed(),
+                CliCommand.of(
+                                "varve-tree",
+                                "",
+                                "uuid",
+                                "Draws the layers of all disks, of a repository or of one disk.",
+                                (args, session, out) ->
+                                        control.tree(chosen(args, session)).forEach(out::print))
                         .concealed());
+    }
+
+    private static Optional<String> chosen(CliArgs args, CliSession session) {
+        return args.get("uuid").map(uuid -> session.byUuid(List.of("SR", "VDI"), uuid).ref());
     }
 }

@@ -19,7 +19,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
-/** Attach, detach and status, for the launcher. */
+/** Attach, detach, status and the tree of layers, for the launcher. */
 final class DaemonControl implements Control {
     private final Path home;
     private final StorageEnvironment env;
@@ -124,6 +124,11 @@ final class DaemonControl implements Control {
         return lines;
     }
 
+    @Override
+    public List<String> tree(Optional<String> only) {
+        return new LayerTree(database, attachments).draw(only);
+    }
+
     private String repository(ApiObject sr) {
         boolean attached =
                 database.referring("PBD", "SR", sr.ref()).stream()
@@ -140,9 +145,9 @@ final class DaemonControl implements Control {
                 + state
                 + (error.isEmpty() ? "" : ", last error: " + error)
                 + ", "
-                + size(sr.number("physical_utilisation"))
+                + Sizes.text(sr.number("physical_utilisation"))
                 + " of "
-                + size(sr.number("physical_size"))
+                + Sizes.text(sr.number("physical_size"))
                 + " used";
     }
 
@@ -155,16 +160,5 @@ final class DaemonControl implements Control {
         new TreeMap<>(status.counters())
                 .forEach((name, value) -> line.append(' ').append(name).append('=').append(value));
         return line.toString();
-    }
-
-    private static String size(long bytes) {
-        String[] units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-        double value = bytes;
-        int unit = 0;
-        while (value >= 1024 && unit < units.length - 1) {
-            value /= 1024;
-            unit++;
-        }
-        return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
     }
 }

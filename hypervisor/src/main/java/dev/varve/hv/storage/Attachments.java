@@ -96,10 +96,10 @@ public final class Attachments {
      * @throws StorageException that says why it cannot be used
      */
     public static ApiObject usable(ApiObject vdi) {
-        String reason = vdi.map("sm_config").get(VdiScanner.QUARANTINE);
-        if (reason != null) {
+        Optional<String> reason = quarantine(vdi);
+        if (reason.isPresent()) {
             throw ErrorCode.VDI_UNAVAILABLE.because(
-                    "the disk " + vdi.uuid() + " is quarantined: " + reason);
+                    "the disk " + vdi.uuid() + " is quarantined: " + reason.get());
         }
         if (vdi.flag("missing")) {
             throw ErrorCode.VDI_MISSING.with(vdi.text("SR"), vdi.ref());
@@ -108,6 +108,11 @@ public final class Attachments {
             throw ErrorCode.VDI_NOT_MANAGED.with(vdi.ref());
         }
         return vdi;
+    }
+
+    /** Why the image of a disk cannot be used, if that is so. */
+    public static Optional<String> quarantine(ApiObject vdi) {
+        return Optional.ofNullable(vdi.map("sm_config").get(VdiScanner.QUARANTINE));
     }
 
     /** The connection through which a disk is plugged in. */

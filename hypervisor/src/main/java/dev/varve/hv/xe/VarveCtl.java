@@ -6,13 +6,14 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.util.List;
 
-/** The small commands of the launcher: attach, detach and status of a running daemon. */
+/** The small commands of the launcher: attach, detach, status and tree of a running daemon. */
 public final class VarveCtl {
     private static final String USAGE =
             """
             usage: varve attach VDI-UUID [--read-only]
                    varve detach VDI-UUID
-                   varve status\
+                   varve status
+                   varve tree [SR-UUID|VDI-UUID]\
             """;
 
     private VarveCtl() {}
@@ -43,6 +44,12 @@ public final class VarveCtl {
         String command = args.length == 0 ? "" : args[0];
         if (command.equals("status") && args.length == 1) {
             return List.of("varve-status");
+        }
+        if (command.equals("tree") && args.length == 1) {
+            return List.of("varve-tree");
+        }
+        if (command.equals("tree") && args.length == 2) {
+            return List.of("varve-tree", "uuid=" + args[1]);
         }
         if (command.equals("detach") && args.length == 2) {
             return List.of("varve-detach", "uuid=" + args[1]);

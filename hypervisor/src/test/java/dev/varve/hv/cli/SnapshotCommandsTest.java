@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.hv.testing.FakeStorage;
 import dev.varve.hv.testing.TestDaemon;
+import dev.varve.vdi.disk.VdiState;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -16,8 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.UUID;
 
-/** What the commands about snapshots, clones and copies print. */
+/** What the commands about snapshots, clones and copies print, and how layers are drawn. */
 final class SnapshotCommandsTest {
     @TempDir Path home;
     private final FakeStorage storage = new FakeStorage();
@@ -296,5 +298,82 @@ final class SnapshotCommandsTest {
                 "raw disks have no snapshots\nError code: SR_BACKEND_FAILURE_38",
                 "vdi-snapshot",
                 "uuid=" + raw);
+    }
+
+    @Test
+    void drawsTheLayersOfARepository() throws IOException {
+        storage.medium("a").snapshotMillis = 1_795_537_363_000L;
+        String first = snapshot(vdi);
+        storage.medium("a").snapshotMillis = 1_795_537_423_000L;
+        String second = snapshot(vdi);
+        String inner = field(vdi, "parent");
+        String base = field(inner, "parent");
+        String alone = createVdi("Größe", "512MiB");
+        daemon.call("VDI.set_name_label", daemon.ref("VDI", alone), "Größe\n2");
+        daemon.xe("vdi-resize", "uuid=" + vdi, "disk-size=20GiB").ok();
+        daemon.xe("varve-attach", "uuid=" + vdi).ok();
+        daemon.xe("varve-attach", "uuid=" + first, "read-only=true").ok();
+        String takes = ", takes 4.0 KiB";
+        List<String> expected =
+                List.of(
+                        "sr " + sr + " (a)",
+                        "Größe 2                                     "
+                                + alone
+                                + "  512.0 MiB"
+                                + takes,
+                        "base copy                                   "
+                                + base
+                                + "   10.0 GiB"
+                                + takes,
+                        "├── web1  snapshot of 2026-11-24 16:22      "
+                                + first
+                                + "   10.0 GiB"
+                                + takes
+                                + "  (attached read-only)",
+                        "└── base copy                               "
+                                + inner
+                                + "   10.0 GiB"
+                                + takes,
+                        "    ├── web1                                "
+                                + vdi
+                                + "   20.0 GiB"
+                                + takes
+                                + "  (attached)",
+                        "    └── web1  snapshot of 2026-11-24 16:23  "
+                                + second
+                                + "   10.0 GiB"
+                                + takes);
+        assertEquals(expected, daemon.xe("varve-tree", "uuid=" + sr).ok().lines().toList());
+    }
+
+    @Test
+    void drawsAllRepositoriesOrTheTreeOfOneDisk() throws IOException {
+        String other = createVdi("other", "1MiB");
+        snapshot(vdi);
+        String elsewhere = createSr("b");
+        String all = daemon.xe("varve-tree").ok();
+        assertTrue(all.contains("sr " + elsewhere + " (b)\nno disks"), all);
+        assertTrue(all.contains(other), all);
+        String one = daemon.xe("varve-tree", "uuid=" + vdi.substring(0, 18)).ok();
+        assertEquals(3, one.split("\n").length);
+        assertTrue(one.startsWith("base copy "), one);
+        refused("There is no object of this UUID.", "varve-tree", "uuid=1");
+    }
+
+    @Test
+    void drawsWhatCannotBeUsedOrIsGone() throws IOException {
+        UUID bad = storage.plant("a", new VdiState.Quarantined("the footer is gone"));
+        daemon.xe("varve-attach", "uuid=" + vdi).ok();
+        daemon.xe("varve-detach", "uuid=" + vdi).ok();
+        storage.medium("a").disks.remove(UUID.fromString(vdi));
+        String vm = daemon.xe("vm-list", "--minimal").ok();
+        String kept = createVdi("kept", "1MiB");
+        daemon.xe("vbd-create", "vm-uuid=" + vm, "vdi-uuid=" + kept, "device=autodetect").ok();
+        storage.medium("a").disks.remove(UUID.fromString(kept));
+        daemon.xe("sr-scan", "uuid=" + sr).ok();
+        String drawing = daemon.xe("varve-tree").ok();
+        assertTrue(drawing.contains(bad.toString()), drawing);
+        assertTrue(drawing.contains("(cannot be used: the footer is gone)"), drawing);
+        assertTrue(drawing.endsWith("(missing)") || drawing.contains("(missing)\n"), drawing);
     }
 }
