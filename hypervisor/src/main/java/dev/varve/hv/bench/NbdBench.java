@@ -79,7 +79,8 @@ public final class NbdBench {
                         (lane, thrown) -> {
                             throw new IllegalStateException(lane, thrown);
                         });
-        this.engine = new LaneStorageEngine(context, directory.resolve("varve.sock"));
+        this.engine = new LaneStorageEngine(
+                        context, directory.resolve("varve.sock"), RandomSource.secure());
         this.session = attach();
     }
 

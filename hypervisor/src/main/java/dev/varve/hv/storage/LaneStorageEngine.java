@@ -11,6 +11,7 @@ import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.store.VolumeKind;
+import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.vhd.VhdFormat;
 
 import org.slf4j.Logger;
@@ -28,14 +29,17 @@ public final class LaneStorageEngine implements StorageEngine {
     private final VdiEngine engine;
     private final NbdServer nbd;
     private final Map<VolumeKind, ImageFormat> formats;
+    private final RandomSource random;
     private final LaneDatapath datapath;
 
     /**
      * Starts the lanes and opens the socket.
      *
      * @param nbdSocket where NBD clients connect
+     * @param random for the UUIDs of images
      */
-    public LaneStorageEngine(EngineContext context, Path nbdSocket) {
+    public LaneStorageEngine(EngineContext context, Path nbdSocket, RandomSource random) {
+        this.random = random;
         formats =
                 Map.of(
                         VolumeKind.VHD,
@@ -53,13 +57,14 @@ public final class LaneStorageEngine implements StorageEngine {
                 EngineContext.defaults(
                         setting.clock(),
                         (lane, thrown) -> LOG.error("a stage of {} threw", lane, thrown));
-        return new LaneStorageEngine(context, setting.home().resolve("run").resolve("nbd.sock"));
+        return new LaneStorageEngine(
+                context, setting.home().resolve("run").resolve("nbd.sock"), setting.random());
     }
 
     @Override
     public DiskService disks(AttachedSr sr) {
         return new ClaimedDisks(
-                new Disks(sr.volumes(), engine, formats),
+                new Disks(sr.volumes(), engine, formats, random),
                 sr.claims(),
                 vdi -> engine.find(vdi).isPresent());
     }
@@ -72,6 +77,11 @@ public final class LaneStorageEngine implements StorageEngine {
     @Override
     public List<String> describe() {
         List<String> lines = new ArrayList<>(engine.describe());
+        lines.add(
+                "metadata of images: %.1f of %d MiB of memory"
+                        .formatted(
+                                engine.metadata().usedBytes() / (double) (1 << 20),
+                                engine.metadata().limitBytes() >> 20));
         lines.add("nbd: " + nbd.connectionCount() + " connections");
         return lines;
     }

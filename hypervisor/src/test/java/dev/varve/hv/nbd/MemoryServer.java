@@ -9,6 +9,7 @@ import dev.varve.vdi.block.MemoryDevice;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.Lane;
+import dev.varve.vdi.engine.ParentSource;
 import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.filter.FaultFilter;
 import dev.varve.vdi.raw.RawFormat;
@@ -80,8 +81,8 @@ final class MemoryServer implements AutoCloseable {
         ActiveVdi vdi =
                 engine.activate(
                         UUID.randomUUID(),
-                        new MemoryVolume(memory),
-                        new RawFormat(),
+                        new VdiEngine.Leaf(
+                                new MemoryVolume(memory), new RawFormat(), ParentSource.NONE),
                         writable,
                         operation,
                         List.of(faults),

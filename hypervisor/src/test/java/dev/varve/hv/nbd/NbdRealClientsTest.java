@@ -78,7 +78,7 @@ class NbdRealClientsTest {
                 new DeviceConfig(Map.of("location", directory.resolve("sr").toString()));
         driver.create(identity, config, context2);
         sr = driver.attach(identity, config, context2);
-        disks = new Disks(sr.volumes(), engine, FORMATS);
+        disks = new Disks(sr.volumes(), engine, FORMATS, RandomSource.secure());
     }
 
     @AfterEach
