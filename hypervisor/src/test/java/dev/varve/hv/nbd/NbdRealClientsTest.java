@@ -5,24 +5,9 @@ package dev.varve.hv.nbd;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.varve.sr.spi.AttachedSr;
-import dev.varve.sr.spi.DeviceConfig;
-import dev.varve.sr.spi.SrContext;
-import dev.varve.sr.spi.SrDriver;
-import dev.varve.sr.spi.SrIdentity;
-import dev.varve.vdi.Operation;
-import dev.varve.vdi.disk.Disks;
-import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.EngineContext;
-import dev.varve.vdi.engine.VdiEngine;
-import dev.varve.vdi.image.ImageFormat;
-import dev.varve.vdi.raw.RawFormat;
-import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
-import dev.varve.vdi.time.Clock;
-import dev.varve.vdi.time.RandomSource;
-import dev.varve.vdi.vhd.VhdFormat;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -34,91 +19,31 @@ import org.junit.jupiter.params.provider.CsvSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.ServiceLoader;
-import java.util.UUID;
-import java.util.concurrent.ForkJoinPool;
 
 /** Clients that others wrote read and write our disks, and other programs read the images. */
 @Tag("real")
 class NbdRealClientsTest {
     private static final long SIZE = 256 << 20;
-    private static final Map<VolumeKind, ImageFormat> FORMATS =
-            Map.of(VolumeKind.VHD, new VhdFormat(Clock.system()), VolumeKind.RAW, new RawFormat());
-
     @TempDir Path directory;
-    private final Operation operation = Operation.unbounded("test", Clock.system());
-    private VdiEngine engine;
-    private NbdServer server;
-    private AttachedSr sr;
-    private Disks disks;
-    private Throwable trouble;
+    private ServedRepository repository;
 
     private void start(EngineContext.Backend backend) {
-        EngineContext context =
-                EngineContext.defaults(Clock.system(), (lane, thrown) -> trouble = thrown);
-        engine = new VdiEngine(context.withBackend(backend));
-        server = new NbdServer(directory.resolve("nbd.sock"), engine.lanes().getFirst());
-        SrDriver driver =
-                ServiceLoader.load(SrDriver.class).stream()
-                        .map(ServiceLoader.Provider::get)
-                        .filter(found -> found.type().equals("file"))
-                        .findFirst()
-                        .orElseThrow();
-        SrContext context2 =
-                new SrContext(
-                        new UUID(7, 7),
-                        directory,
-                        Clock.system(),
-                        RandomSource.secure(),
-                        ForkJoinPool.commonPool(),
-                        operation);
-        SrIdentity identity = new SrIdentity(UUID.randomUUID(), "test", "", Map.of());
-        DeviceConfig config =
-                new DeviceConfig(Map.of("location", directory.resolve("sr").toString()));
-        driver.create(identity, config, context2);
-        sr = driver.attach(identity, config, context2);
-        disks = new Disks(sr.volumes(), engine, FORMATS, RandomSource.secure());
+        repository = new ServedRepository(directory, backend);
     }
 
     @AfterEach
     void stop() {
-        if (engine == null) {
-            return;
-        }
-        server.close();
-        engine.close();
-        sr.close();
-        if (trouble != null) {
-            throw new AssertionError("a stage threw", trouble);
+        if (repository != null) {
+            repository.close();
         }
     }
 
     private ActiveVdi serve(VolumeKind kind) {
-        UUID uuid = UUID.randomUUID();
-        disks.create(new VdiSpec(uuid, kind, SIZE, "disk", "", false), operation);
-        return activate(uuid, kind);
-    }
-
-    private ActiveVdi activate(UUID uuid, VolumeKind kind) {
-        ActiveVdi vdi =
-                engine.activate(
-                        uuid,
-                        sr.volumes().open(new VolumeId(kind, uuid), true),
-                        FORMATS.get(kind),
-                        true,
-                        operation);
-        server.export(vdi);
-        return vdi;
+        return repository.serveNew(kind, SIZE);
     }
 
     private void end(ActiveVdi vdi) {
-        server.unexport(vdi.uuid());
-        vdi.close(operation);
-    }
-
-    private Path image(ActiveVdi vdi, String suffix) {
-        return directory.resolve("sr").resolve(vdi.uuid() + suffix);
+        repository.end(vdi);
     }
 
     @ParameterizedTest
@@ -128,7 +53,7 @@ class NbdRealClientsTest {
         Tool.require("fio");
         start(backend);
         ActiveVdi vdi = serve(kind);
-        String uri = server.uri(vdi.uuid()).toString();
+        String uri = repository.uri(vdi.uuid()).toString();
         String output =
                 Tool.run(
                         "fio",
@@ -157,7 +82,7 @@ class NbdRealClientsTest {
         Tool.require("nbdcopy", "qemu-img", "vhdiinfo", "nbdinfo");
         start(backend);
         ActiveVdi vdi = serve(VolumeKind.VHD);
-        String uri = server.uri(vdi.uuid()).toString();
+        String uri = repository.uri(vdi.uuid()).toString();
         Path source = directory.resolve("source.raw");
         byte[] content = new byte[(int) SIZE];
         java.util.Random random = new java.util.Random(1);
@@ -179,7 +104,7 @@ class NbdRealClientsTest {
         assertTrue(info.contains("export-size: " + SIZE), info);
         assertTrue(info.contains("can_multi_conn: true"), info);
         end(vdi);
-        Path image = image(vdi, ".vhd");
+        Path image = repository.image(vdi.uuid(), ".vhd");
         Tool.run(
                 "qemu-img",
                 "compare",
@@ -199,7 +124,7 @@ class NbdRealClientsTest {
         Tool.require("qemu-io");
         start(EngineContext.Backend.AUTO);
         ActiveVdi vdi = serve(VolumeKind.VHD);
-        String uri = server.uri(vdi.uuid()).toString();
+        String uri = repository.uri(vdi.uuid()).toString();
         Tool.run(
                 "qemu-io",
                 "-f",
@@ -235,9 +160,9 @@ class NbdRealClientsTest {
         Tool.require("nbdinfo");
         start(EngineContext.Backend.AUTO);
         ActiveVdi vdi = serve(VolumeKind.VHD);
-        String uri = server.uri(vdi.uuid()).toString();
+        String uri = repository.uri(vdi.uuid()).toString();
         assertEquals(SIZE, Long.parseLong(Tool.run("nbdinfo", "--size", uri).strip()));
-        disks.resize(vdi.uuid(), 2 * SIZE, operation);
+        repository.disks().resize(vdi.uuid(), 2 * SIZE, repository.operation());
         assertEquals(2 * SIZE, Long.parseLong(Tool.run("nbdinfo", "--size", uri).strip()));
         end(vdi);
     }

@@ -159,8 +159,6 @@ public final class Disks implements DiskService {
         try (OpenVolume open = engine.open(store.open(id, true), true)) {
             BlockAccess access = open.access(operation);
             format.create(access, spec, operation);
-            access.shrink(format.emptyVolumeBytes(spec));
-            access.flush();
         }
     }
 

@@ -134,6 +134,7 @@ final class ImageBranches {
             for (Branch branch : branches) {
                 plans.add(plan(branch, branches.size() == 1, operation));
             }
+            makeVolumes(plans);
             for (Plan plan : plans) {
                 operation.checkpoint();
                 makeImages(plan, operation);
@@ -204,6 +205,20 @@ final class ImageBranches {
 
     // ---- (2) empty images
 
+    private void makeVolumes(List<Plan> plans) {
+        List<VolumeChange> changes = new ArrayList<>();
+        for (Plan plan : plans) {
+            Branch branch = plan.branch;
+            changes.add(new VolumeChange.Create(branch.incoming(), 0, branch.attributes()));
+            if (plan.isSplit()) {
+                changes.add(
+                        new VolumeChange.Create(
+                                plan.newLeaf, 0, branch.source().attributes()));
+            }
+        }
+        store.commit(changes);
+    }
+
     private void makeImages(Plan plan, Operation operation) {
         Branch branch = plan.branch;
         ImageInfo leaf = leafInfo(plan, operation);
@@ -261,18 +276,11 @@ final class ImageBranches {
             long maximumBytes,
             Optional<ParentLink> parent,
             Operation operation) {
-        Map<String, String> attributes =
-                id.equals(plan.newLeaf)
-                        ? plan.branch.source().attributes()
-                        : plan.branch.attributes();
-        store.commit(List.of(new VolumeChange.Create(id, 0, attributes)));
         ImageSpec spec =
                 new ImageSpec(random.uuid(), sizeBytes, Math.max(sizeBytes, maximumBytes), parent);
         try (OpenVolume open = engine.open(store.open(id, true), true)) {
             BlockAccess access = open.access(operation);
             plan.format.create(access, spec, operation);
-            access.shrink(plan.format.emptyVolumeBytes(spec));
-            access.flush();
         }
     }
 

@@ -34,10 +34,10 @@ public interface ImageFormat {
     /** Whether an image can rest on another one, so that there are snapshots. */
     boolean hasParents();
 
-    /** How large the volume of a new, empty image is in bytes. */
-    long emptyVolumeBytes(ImageSpec spec);
-
-    /** Writes an empty image into a volume that reads as zero. Durable when it returns. */
+    /**
+     * Writes an empty image into a volume that reads as zero, and cuts the volume to what it needs.
+     * Durable when it returns.
+     */
     void create(BlockAccess access, ImageSpec spec, Operation operation);
 
     /** Whether nothing was ever written to an image, so that it shows only what is below. */

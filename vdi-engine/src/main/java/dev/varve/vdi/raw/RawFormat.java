@@ -66,13 +66,9 @@ public final class RawFormat implements ImageFormat {
     }
 
     @Override
-    public long emptyVolumeBytes(ImageSpec spec) {
-        return spec.sizeBytes();
-    }
-
-    @Override
     public void create(BlockAccess access, ImageSpec spec, Operation operation) {
         access.grow(spec.sizeBytes());
+        access.shrink(spec.sizeBytes());
         access.flush();
     }
 

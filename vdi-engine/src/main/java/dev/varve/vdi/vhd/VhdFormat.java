@@ -156,11 +156,6 @@ public final class VhdFormat implements ImageFormat {
     }
 
     @Override
-    public long emptyVolumeBytes(ImageSpec spec) {
-        return layout(spec).end() + VhdFooter.BYTES;
-    }
-
-    @Override
     public void create(BlockAccess access, ImageSpec spec, Operation operation) {
         Layout layout = layout(spec);
         VhdHeader header = layout.header();

@@ -105,8 +105,6 @@ class FullAndLostFileSystemsTest {
                     open.access(operation),
                     ImageSpec.plain(UUID.randomUUID(), SIZE),
                     operation);
-            open.access(operation).shrink(wanted.emptyVolumeBytes(
-                                    ImageSpec.plain(UUID.randomUUID(), SIZE)));
         }
         return file;
     }

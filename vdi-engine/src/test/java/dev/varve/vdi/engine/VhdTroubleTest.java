@@ -146,8 +146,6 @@ class VhdTroubleTest {
                     open.access(operation),
                     ImageSpec.plain(UUID.randomUUID(), SIZE),
                     operation);
-                open.access(operation).shrink(wanted.emptyVolumeBytes(
-                                    ImageSpec.plain(UUID.randomUUID(), SIZE)));
             }
             return file;
         } catch (IOException e) {
@@ -223,6 +221,7 @@ class VhdTroubleTest {
     @Test
     void aFailedAllocationLosesNoBlock() throws IOException {
         Path file = create("disk.vhd", format);
+        long empty = Files.size(file);
         ActiveVdi vdi = activate(file);
         DiskClient client = new DiskClient(vdi);
         long at = 9L * BLOCK;
@@ -236,7 +235,7 @@ class VhdTroubleTest {
         client.flush();
         assertArrayEquals(data, client.read(at, 8192));
         vdi.close(operation);
-        long most = format.emptyVolumeBytes(ImageSpec.plain(new UUID(0, 1), SIZE)) + BLOCK + 2 * 4096;
+        long most = empty + BLOCK + 2 * 4096;
         assertTrue(Files.size(file) <= most, "the failed places are used again");
         ActiveVdi again = activate(file);
         assertArrayEquals(data, new DiskClient(again).read(at, 8192));
