@@ -75,8 +75,7 @@ final class ClaimedDisks implements DiskService {
     private <T> T claimed(List<SnapshotSpec> snapshots, int from, Supplier<T> work) {
         return from == snapshots.size()
                 ? work.get()
-                : claimed(
-                        snapshots.get(from).source(), () -> claimed(snapshots, from + 1, work));
+                : claimed(snapshots.get(from).source(), () -> claimed(snapshots, from + 1, work));
     }
 
     @Override
@@ -86,8 +85,7 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges revert(UUID vdi, UUID snapshot, Operation operation) {
-        return claimed(
-                vdi, () -> claimed(snapshot, () -> disks.revert(vdi, snapshot, operation)));
+        return claimed(vdi, () -> claimed(snapshot, () -> disks.revert(vdi, snapshot, operation)));
     }
 
     @Override
