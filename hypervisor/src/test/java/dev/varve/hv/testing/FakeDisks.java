@@ -228,7 +228,9 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
         medium.disks.remove(vdi);
         List<UUID> removed = new ArrayList<>(List.of(vdi));
         sweep(gone.parent(), removed);
-        return new DiskChanges(List.of(), removed);
+        List<VdiInfo> left = gone.parent().flatMap(this::find).stream().toList();
+        medium.afterDestroy.run();
+        return new DiskChanges(left, removed);
     }
 
     @Override

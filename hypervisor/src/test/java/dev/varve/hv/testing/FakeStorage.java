@@ -53,6 +53,9 @@ public final class FakeStorage {
         /** Runs before a disk is divided by a snapshot or a clone. */
         public volatile Runnable beforeFork = () -> {};
 
+        /** Runs when a disk has been destroyed, before anybody is told. */
+        public volatile Runnable afterDestroy = () -> {};
+
         /** Runs when a scan has seen all disks, before anybody is told. */
         public volatile Runnable afterList = () -> {};
 

@@ -625,4 +625,24 @@ final class SnapshotApiTest {
         daemon.call("SR.scan", sr);
         assertEquals(2, ((List<?>) daemon.call("VDI.get_all")).size());
     }
+
+    /**
+     * <pre>
+     * caller A   VDI.destroy: the node below is still there ------- writes the node down
+     * caller B                        destroys the other disk on it, and the node with it
+     * </pre>
+     */
+    @Test
+    void doesNotBringBackANodeThatAnotherOperationHasRemovedMeanwhile() {
+        String vdi = createVdi();
+        String snapshot = snapshot(vdi);
+        storage.medium("a").afterDestroy =
+                () -> {
+                    storage.medium("a").afterDestroy = () -> {};
+                    daemon.call("VDI.destroy", vdi);
+                };
+        daemon.call("VDI.destroy", snapshot);
+        assertEquals(Map.of(), storage.medium("a").disks);
+        assertEquals(List.of(), daemon.call("VDI.get_all"));
+    }
 }
