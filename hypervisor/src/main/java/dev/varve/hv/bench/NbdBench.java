@@ -2,20 +2,7 @@
 
 package dev.varve.hv.bench;
 
-import dev.varve.hv.storage.LaneStorageEngine;
-import dev.varve.hv.storage.SrSession;
-import dev.varve.sr.spi.AttachedSr;
-import dev.varve.sr.spi.DeviceConfig;
-import dev.varve.sr.spi.SrContext;
-import dev.varve.sr.spi.SrDriver;
-import dev.varve.sr.spi.SrIdentity;
-import dev.varve.vdi.Operation;
-import dev.varve.vdi.disk.VdiSpec;
-import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.store.VolumeKind;
-import dev.varve.vdi.time.Clock;
-import dev.varve.vdi.time.RandomSource;
-import dev.varve.vdi.time.Threads;
 
 import org.apache.commons.io.file.PathUtils;
 
@@ -28,9 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.ServiceLoader;
 import java.util.UUID;
-import java.util.concurrent.ExecutorService;
 
 /**
  * Our exports beside {@code qemu-nbd}, the client's own ceiling ({@code nbdkit null}) and fio
@@ -64,31 +49,20 @@ public final class NbdBench {
     private final Path directory;
     private final Programs programs;
     private final int repetitions;
-    private final LaneStorageEngine engine;
-    private final SrSession session;
-    private final ExecutorService blocking = Threads.blockingPool("bench-");
-    private final Operation operation = Operation.unbounded("bench", Clock.system());
+    private final BenchRepository repository;
 
     private NbdBench(Path directory, Programs programs, int repetitions) {
         this.directory = directory;
         this.programs = programs;
         this.repetitions = repetitions;
-        EngineContext context =
-                EngineContext.defaults(
-                        Clock.system(),
-                        (lane, thrown) -> {
-                            throw new IllegalStateException(lane, thrown);
-                        });
-        this.engine = new LaneStorageEngine(
-                        context, directory.resolve("varve.sock"), RandomSource.secure());
-        this.session = attach();
+        this.repository = new BenchRepository(directory);
     }
 
     /** Runs the benchmark: {@code [--seconds N] [--repetitions N] [--pinned] [--dir DIRECTORY]}. */
     public static void main(String[] args) throws IOException, InterruptedException {
-        Path parent = Path.of(option(args, "--dir", System.getProperty("java.io.tmpdir")));
-        int seconds = Integer.parseInt(option(args, "--seconds", "5"));
-        int repetitions = Integer.parseInt(option(args, "--repetitions", "3"));
+        Path parent = Path.of(Programs.option(args, "--dir", System.getProperty("java.io.tmpdir")));
+        int seconds = Integer.parseInt(Programs.option(args, "--seconds", "5"));
+        int repetitions = Integer.parseInt(Programs.option(args, "--repetitions", "3"));
         boolean pinned = Arrays.asList(args).contains("--pinned");
         List<String> missing = Programs.missing("fio", "qemu-nbd", "qemu-img", "nbdkit", "nbdinfo");
         if (!missing.isEmpty()) {
@@ -112,40 +86,12 @@ public final class NbdBench {
         }
     }
 
-    private static String option(String[] args, String name, String fallback) {
-        int index = Arrays.asList(args).indexOf(name);
-        return index >= 0 && index + 1 < args.length ? args[index + 1] : fallback;
-    }
-
-    private SrSession attach() {
-        SrDriver driver =
-                ServiceLoader.load(SrDriver.class).stream()
-                        .map(ServiceLoader.Provider::get)
-                        .filter(found -> found.type().equals("file"))
-                        .findFirst()
-                        .orElseThrow();
-        SrContext context =
-                new SrContext(
-                        new UUID(0, 1),
-                        directory,
-                        Clock.system(),
-                        RandomSource.secure(),
-                        blocking,
-                        operation);
-        SrIdentity identity = new SrIdentity(RandomSource.secure().uuid(), "bench", "", Map.of());
-        DeviceConfig config =
-                new DeviceConfig(Map.of("location", directory.resolve("sr").toString()));
-        driver.create(identity, config, context);
-        AttachedSr sr = driver.attach(identity, config, context);
-        return new SrSession(sr, engine.disks(sr));
-    }
-
     private void run(boolean pinned) throws IOException, InterruptedException {
         System.out.printf(
                 "varve bench nbd: 1 GiB, one connection, %d repetitions of each row, %s%n",
                 repetitions,
                 pinned ? "client on processor 0, servers on 1" : "processors not pinned");
-        engine.describe().forEach(System.out::println);
+        repository.engine().describe().forEach(System.out::println);
         for (State state : State.values()) {
             System.out.printf("%nwrites go to: %s%n", state.name().toLowerCase(Locale.ROOT));
             System.out.printf(
@@ -164,8 +110,7 @@ public final class NbdBench {
                 }
             }
         }
-        engine.close();
-        blocking.shutdown();
+        repository.close();
     }
 
     private void row(FioJob job, State state) throws IOException, InterruptedException {
@@ -248,10 +193,8 @@ public final class NbdBench {
     // ---- servers
 
     private Server ours(VolumeKind kind, State state) throws IOException, InterruptedException {
-        UUID uuid = RandomSource.secure().uuid();
-        session.disks().create(new VdiSpec(uuid, kind, SIZE, "bench", "", false), operation);
-        engine.datapath().attach(session, uuid, false);
-        String uri = engine.datapath().activate(uuid, operation).toString();
+        UUID uuid = repository.create(kind, SIZE);
+        String uri = repository.attach(uuid).toString();
         prepare(uri, state);
         return new Server() {
             @Override
@@ -261,9 +204,8 @@ public final class NbdBench {
 
             @Override
             public void stop() {
-                engine.datapath().deactivate(uuid, operation);
-                engine.datapath().detach(uuid);
-                session.disks().destroy(uuid, operation);
+                repository.detach(uuid);
+                repository.disks().destroy(uuid, repository.operation());
             }
         };
     }

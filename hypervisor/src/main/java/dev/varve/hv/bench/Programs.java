@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -37,6 +38,12 @@ final class Programs {
     Programs(int seconds, boolean pinned) {
         this.seconds = seconds;
         this.pinned = pinned;
+    }
+
+    /** The value behind an option of a command line. */
+    static String option(String[] args, String name, String fallback) {
+        int index = Arrays.asList(args).indexOf(name);
+        return index >= 0 && index + 1 < args.length ? args[index + 1] : fallback;
     }
 
     /** Which of the programs are not installed. */

@@ -1,0 +1,108 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.bench;
+
+import dev.varve.hv.storage.LaneStorageEngine;
+import dev.varve.hv.storage.SrSession;
+import dev.varve.sr.spi.AttachedSr;
+import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.SrContext;
+import dev.varve.sr.spi.SrDriver;
+import dev.varve.sr.spi.SrIdentity;
+import dev.varve.vdi.Operation;
+import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.VdiSpec;
+import dev.varve.vdi.engine.EngineContext;
+import dev.varve.vdi.store.VolumeKind;
+import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.RandomSource;
+import dev.varve.vdi.time.Threads;
+
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+
+/** A file repository in a directory, with the engine and the settings of the daemon. */
+final class BenchRepository implements AutoCloseable {
+    private final ExecutorService blocking = Threads.blockingPool("bench-");
+    private final Operation operation = Operation.unbounded("bench", Clock.system());
+    private final Path location;
+    private final LaneStorageEngine engine;
+    private final SrSession session;
+
+    /** A new repository under the directory. */
+    BenchRepository(Path directory) {
+        EngineContext context =
+                EngineContext.defaults(
+                        Clock.system(),
+                        (lane, thrown) -> {
+                            throw new IllegalStateException(lane, thrown);
+                        });
+        engine =
+                new LaneStorageEngine(
+                        context, directory.resolve("varve.sock"), RandomSource.secure());
+        location = directory.resolve("sr");
+        SrDriver driver =
+                ServiceLoader.load(SrDriver.class).stream()
+                        .map(ServiceLoader.Provider::get)
+                        .filter(found -> found.type().equals("file"))
+                        .findFirst()
+                        .orElseThrow();
+        SrContext driverContext =
+                new SrContext(
+                        new UUID(0, 1),
+                        directory,
+                        Clock.system(),
+                        RandomSource.secure(),
+                        blocking,
+                        operation);
+        SrIdentity identity = new SrIdentity(RandomSource.secure().uuid(), "bench", "", Map.of());
+        DeviceConfig config = new DeviceConfig(Map.of("location", location.toString()));
+        driver.create(identity, config, driverContext);
+        AttachedSr sr = driver.attach(identity, config, driverContext);
+        session = new SrSession(sr, engine.disks(sr));
+    }
+
+    Operation operation() {
+        return operation;
+    }
+
+    LaneStorageEngine engine() {
+        return engine;
+    }
+
+    DiskService disks() {
+        return session.disks();
+    }
+
+    /** Where the images are. */
+    Path location() {
+        return location;
+    }
+
+    UUID create(VolumeKind kind, long sizeBytes) {
+        UUID uuid = RandomSource.secure().uuid();
+        disks().create(new VdiSpec(uuid, kind, sizeBytes, "bench", "", false), operation);
+        return uuid;
+    }
+
+    URI attach(UUID uuid) {
+        engine.datapath().attach(session, uuid, false);
+        return engine.datapath().activate(uuid, operation);
+    }
+
+    void detach(UUID uuid) {
+        engine.datapath().deactivate(uuid, operation);
+        engine.datapath().detach(uuid);
+    }
+
+    @Override
+    public void close() {
+        session.sr().close();
+        engine.close();
+        blocking.shutdown();
+    }
+}
