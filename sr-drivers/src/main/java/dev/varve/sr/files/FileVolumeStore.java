@@ -305,7 +305,6 @@ public final class FileVolumeStore implements VolumeStore {
                 rollForward();
                 CommitPlan plan = CommitPlan.of(changes, new PresentVolumes());
                 carryOut(plan);
-                open.renamed(plan.renamed());
             }
         } finally {
             lock.writeLock().unlock();
@@ -349,10 +348,15 @@ public final class FileVolumeStore implements VolumeStore {
                 throw e;
             }
         }
-        finish(journal);
-        if (journaled) {
-            forget(journalFile);
+        if (!journaled) {
+            finish(journal);
+            open.renamed(plan.renamed());
+            return;
         }
+        // It has happened, even if the rest of it has to wait for the next commit.
+        open.renamed(plan.renamed());
+        finish(journal);
+        forget(journalFile);
     }
 
     /** The file of one volume, then its sidecar: never a volume without what belongs to it. */

@@ -54,6 +54,9 @@ public final class ActiveVdi {
     /** The image that is written; the others are only read. */
     private volatile OpenLayer leaf;
 
+    /** Images that were the leaf and are not in order yet. */
+    private final List<OpenLayer> former = new CopyOnWriteArrayList<>();
+
     /** The images below the leaf that others may use as well. */
     private final List<OpenLayer> shared = new CopyOnWriteArrayList<>();
 
@@ -120,7 +123,7 @@ public final class ActiveVdi {
 
     /** How many images it consists of. Any thread. */
     public int depth() {
-        return shared.size() + 1;
+        return shared.size() + former.size() + 1;
     }
 
     /** Counters of its I/O. */
@@ -199,20 +202,25 @@ public final class ActiveVdi {
      */
     CompletableFuture<Void> push(OpenLayer child, CompletableFuture<IoStatus> settled) {
         return CompletableFuture.runAsync(() -> image.push(child, settled::complete), lane::execute)
-                .thenRun(() -> leaf = child);
+                .thenRun(
+                        () -> {
+                            former.add(leaf);
+                            leaf = child;
+                        });
     }
 
     /**
      * Has an image that others may use as well take the place of a former leaf that holds the same,
      * and closes that.
      */
-    void settle(OpenLayer former, OpenLayer same) {
+    void settle(OpenLayer old, OpenLayer same) {
         shared.add(same);
-        lane.execute(() -> image.replace(former, same, () -> closeLater(former)));
+        former.remove(old);
+        lane.execute(() -> image.replace(old, same, () -> closeLater(old)));
     }
 
-    private static void closeLater(OpenLayer former) {
-        CLOSERS.newThread(former::close).start();
+    private static void closeLater(OpenLayer layer) {
+        CLOSERS.newThread(layer::close).start();
     }
 
     /**
@@ -254,6 +262,7 @@ public final class ActiveVdi {
             failure = e;
         }
         leaf.closeWhenIdle(this::isOver);
+        former.forEach(layer -> layer.closeWhenIdle(this::isOver));
         shared.forEach(release);
         if (failure == null) {
             closed.complete(true);

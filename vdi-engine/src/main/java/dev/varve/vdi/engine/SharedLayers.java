@@ -2,9 +2,12 @@
 
 package dev.varve.vdi.engine;
 
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
@@ -61,15 +64,25 @@ final class SharedLayers {
     private static OpenLayer open(
             Lane lane, ParentSource source, VolumeId id, Operation operation) {
         OpenLayer found = openAsItIs(lane, source, id, operation);
-        boolean inOrder =
-                found.layer().info().clean()
-                        && (found.layer().info().hidden() || !source.isHidden(id));
-        if (inOrder) {
+        if (isInOrder(found.layer().info(), source, id)) {
             return found;
         }
         found.close();
-        repair(lane, source, id, operation);
+        try {
+            repair(lane, source, id, operation);
+        } catch (StorageException e) {
+            // What cannot be written can be read all the same, up to what was flushed last.
+            if (e.code() != ErrorCode.SR_NOT_WRITABLE) {
+                throw e;
+            }
+        }
         return openAsItIs(lane, source, id, operation);
+    }
+
+    /** Plain content has no place for the mark of an inner node. */
+    private static boolean isInOrder(ImageInfo info, ParentSource source, VolumeId id) {
+        return info.clean()
+                && (info.hidden() || info.blockBytes() == 0 || !source.isHidden(id));
     }
 
     private static OpenLayer openAsItIs(

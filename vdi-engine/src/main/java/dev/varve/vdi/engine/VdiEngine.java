@@ -233,22 +233,41 @@ public final class VdiEngine implements AutoCloseable {
         List<OpenLayer> former = switches.stream().map(each -> each.vdi().leaf()).toList();
         List<CompletableFuture<IoStatus>> settled =
                 switches.stream().map(each -> new CompletableFuture<IoStatus>()).toList();
-        boolean several = switches.size() > 1;
-        if (several) {
-            all(switches.stream().map(each -> each.vdi().hold())).join();
-        }
-        all(IntStream.range(0, switches.size())
-                        .mapToObj(
-                                i ->
-                                        switches.get(i)
-                                                .vdi()
-                                                .push(switches.get(i).child(), settled.get(i))))
-                .join();
-        if (several) {
-            switches.forEach(each -> each.vdi().letGo());
-        }
+        changeOver(switches, settled);
+        StorageException failure = null;
         for (int i = 0; i < switches.size(); i++) {
-            seal(switches.get(i), former.get(i), settled.get(i), operation);
+            try {
+                seal(switches.get(i), former.get(i), settled.get(i), operation);
+            } catch (StorageException e) {
+                failure = failure == null ? e : failure;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** One disk changes over between two of its requests; several hold theirs for the moment. */
+    private static void changeOver(
+            List<Switch> switches, List<CompletableFuture<IoStatus>> settled) {
+        boolean several = switches.size() > 1;
+        try {
+            if (several) {
+                all(switches.stream().map(each -> each.vdi().hold())).join();
+            }
+            all(IntStream.range(0, switches.size())
+                            .mapToObj(
+                                    i ->
+                                            switches.get(i)
+                                                    .vdi()
+                                                    .push(
+                                                            switches.get(i).child(),
+                                                            settled.get(i))))
+                    .join();
+        } finally {
+            if (several) {
+                switches.forEach(each -> each.vdi().letGo());
+            }
         }
     }
 
