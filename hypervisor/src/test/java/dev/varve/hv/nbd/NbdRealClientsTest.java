@@ -5,6 +5,7 @@ package dev.varve.hv.nbd;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.store.VolumeKind;
@@ -19,6 +20,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /** Clients that others wrote read and write our disks, and other programs read the images. */
 @Tag("real")
@@ -73,6 +79,52 @@ class NbdRealClientsTest {
                         "--fsync=64");
         assertTrue(output.contains("err= 0"), output);
         end(vdi);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"IO_URING", "POOL"})
+    void fioVerifiesWhatItWroteAcrossSnapshots(EngineContext.Backend backend)
+            throws Exception {
+        Tool.require("fio");
+        start(backend);
+        ActiveVdi vdi = serve(VolumeKind.VHD);
+        String uri = repository.uri(vdi.uuid()).toString();
+        int snapshots = 0;
+        try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            Future<String> fio = thread.submit(() -> verifyWithFio(uri));
+            while (!fio.isDone()) {
+                repository
+                        .disks()
+                        .snapshot(
+                                List.of(new SnapshotSpec(vdi.uuid(), UUID.randomUUID())),
+                                repository.operation());
+                snapshots++;
+            }
+            assertTrue(fio.get().contains("err= 0"), fio.get());
+        }
+        // A snapshot while fio only reads finds the leaf empty and adds no layer.
+        assertTrue(vdi.depth() > 3, snapshots + " snapshots, depth " + vdi.depth());
+        end(vdi);
+    }
+
+    /** Writes all of it, then reads all of it. */
+    private static String verifyWithFio(String uri) throws IOException, InterruptedException {
+        return Tool.run(
+                "fio",
+                "--name=verify",
+                "--ioengine=nbd",
+                "--uri=" + uri,
+                "--rw=randwrite",
+                "--bsrange=4k-128k",
+                "--iodepth=8",
+                "--numjobs=2",
+                "--size=96m",
+                "--offset_increment=128m",
+                "--verify=crc32c",
+                "--do_verify=1",
+                "--verify_fatal=1",
+                "--verify_state_save=0",
+                "--fsync=64");
     }
 
     @ParameterizedTest
