@@ -32,10 +32,11 @@ import java.nio.ByteBuffer;
 record Batmap(long offset, int sectors, int checksum) {
     static final int HEADER_BYTES = 512;
 
+    static final int OFFSET_VERSION = 20;
     private static final int OFFSET_KEY_HASH = 29;
-    private static final long COOKIE = 0x74646261746D6170L;
-    private static final int VERSION = 0x00010002;
-    private static final int OLD_VERSION = 0x00010001;
+    static final long COOKIE = 0x74646261746D6170L;
+    static final int VERSION = 0x00010002;
+    static final int OLD_VERSION = 0x00010001;
 
     /** Where the header is. */
     static long headerOffset(VhdHeader header) {
@@ -60,7 +61,7 @@ record Batmap(long offset, int sectors, int checksum) {
         if (in.getLong(0) != COOKIE) {
             return null;
         }
-        int version = in.getInt(20);
+        int version = in.getInt(OFFSET_VERSION);
         if (version != VERSION && version != OLD_VERSION) {
             return null;
         }
@@ -79,7 +80,7 @@ record Batmap(long offset, int sectors, int checksum) {
         out.putLong(0, COOKIE);
         out.putLong(8, offset);
         out.putInt(16, sectors);
-        out.putInt(20, VERSION);
+        out.putInt(OFFSET_VERSION, VERSION);
         out.putInt(24, VhdChecksum.of(used));
         return sector;
     }
@@ -87,6 +88,15 @@ record Batmap(long offset, int sectors, int checksum) {
     /** Whether the bits are those that the header was written for. */
     boolean matches(byte[] used) {
         return VhdChecksum.of(used) == checksum;
+    }
+
+    /** As {@link #matches} where the header is of version 1.1, which summed signed bytes. */
+    boolean matchesSigned(byte[] used) {
+        int sum = 0;
+        for (byte each : used) {
+            sum += each;
+        }
+        return ~sum == checksum;
     }
 
     /** The end of the bits, in bytes. */

@@ -3,8 +3,10 @@
 package dev.varve.vdi.vhd;
 
 import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 
 /**
  * An entry of the header that tells where in the file the name of the parent is, in one of several
@@ -46,6 +48,9 @@ public record ParentLocator(int code, int space, int length, long offset) {
     /** A relative path of Windows in UTF-16, little-endian. */
     public static final int W2RU = 0x57327275;
 
+    /** Codes of the specification that no program writes any more: WI2R, WI2K, MAC. */
+    private static final Set<Integer> OLD = Set.of(0x57693272, 0x5769326B, 0x4D616320);
+
     /** Names longer than this are not read: they would be longer than any path. */
     static final int LONGEST_BYTES = 64 << 10;
 
@@ -68,6 +73,11 @@ public record ParentLocator(int code, int space, int length, long offset) {
     /** Whether the entry is in a notation that is understood here. */
     boolean isKnown() {
         return code == MACX || code == W2KU || code == W2RU;
+    }
+
+    /** Whether the specification has the notation, which is not understood here. */
+    boolean isOld() {
+        return OLD.contains(code);
     }
 
     /** The room in bytes, in whichever unit it was written. */
@@ -93,7 +103,19 @@ public record ParentLocator(int code, int space, int length, long offset) {
 
     /** The path as it was written, for people. */
     String decodePath(byte[] bytes) {
-        String text = new String(bytes, charset(code));
+        return path(new String(bytes, charset(code)));
+    }
+
+    /** The path as it was written, or null where the bytes are no text in their notation. */
+    String decodeStrictly(byte[] bytes) {
+        try {
+            return path(charset(code).newDecoder().decode(ByteBuffer.wrap(bytes)).toString());
+        } catch (CharacterCodingException e) {
+            return null;
+        }
+    }
+
+    private String path(String text) {
         int end = text.indexOf('\0');
         String path = end < 0 ? text : text.substring(0, end);
         return code == MACX && path.startsWith(URL) ? path.substring(URL.length()) : path;

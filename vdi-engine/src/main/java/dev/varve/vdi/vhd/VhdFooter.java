@@ -73,7 +73,11 @@ public record VhdFooter(
     static final int OFFSET_FEATURES = 8;
     static final int OFFSET_VERSION = 12;
     static final int OFFSET_DATA = 16;
+    static final int OFFSET_TIMESTAMP = 24;
+    static final int OFFSET_CREATOR = 28;
+    static final int OFFSET_CREATOR_VERSION = 32;
     static final int OFFSET_CURRENT_SIZE = 48;
+    static final int OFFSET_GEOMETRY = 56;
     static final int OFFSET_TYPE = 60;
     static final int OFFSET_CHECKSUM = 64;
     static final int OFFSET_UUID = 68;
@@ -131,13 +135,13 @@ public record VhdFooter(
         return new VhdFooter(
                 in.getInt(OFFSET_FEATURES),
                 in.getLong(OFFSET_DATA),
-                in.getInt(24),
-                in.getInt(28),
-                in.getInt(32),
+                in.getInt(OFFSET_TIMESTAMP),
+                in.getInt(OFFSET_CREATOR),
+                in.getInt(OFFSET_CREATOR_VERSION),
                 in.getInt(36),
                 in.getLong(40),
                 in.getLong(OFFSET_CURRENT_SIZE),
-                in.getInt(56),
+                in.getInt(OFFSET_GEOMETRY),
                 type,
                 new UUID(in.getLong(OFFSET_UUID), in.getLong(OFFSET_UUID + 8)),
                 saved == 1,
@@ -171,13 +175,13 @@ public record VhdFooter(
         out.putInt(OFFSET_FEATURES, features);
         out.putInt(OFFSET_VERSION, VERSION);
         out.putLong(OFFSET_DATA, dataOffset);
-        out.putInt(24, timestamp);
-        out.putInt(28, creator);
-        out.putInt(32, creatorVersion);
+        out.putInt(OFFSET_TIMESTAMP, timestamp);
+        out.putInt(OFFSET_CREATOR, creator);
+        out.putInt(OFFSET_CREATOR_VERSION, creatorVersion);
         out.putInt(36, creatorOs);
         out.putLong(40, originalSize);
         out.putLong(OFFSET_CURRENT_SIZE, currentSize);
-        out.putInt(56, geometry);
+        out.putInt(OFFSET_GEOMETRY, geometry);
         out.putInt(OFFSET_TYPE, type.code);
         out.putLong(OFFSET_UUID, uuid.getMostSignificantBits());
         out.putLong(OFFSET_UUID + 8, uuid.getLeastSignificantBits());

@@ -69,6 +69,10 @@ public final class VhdFormat implements ImageFormat {
 
     @Override
     public boolean probe(BlockAccess access) {
+        return looksLikeOne(access);
+    }
+
+    static boolean looksLikeOne(BlockAccess access) {
         long size = access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES;
         return size >= VhdFooter.BYTES
                 && (VhdFooter.isFooter(access.read(0, VhdFooter.BYTES))
@@ -126,8 +130,7 @@ public final class VhdFormat implements ImageFormat {
                                 + UNIT_BYTES
                                 - 1)
                         / UNIT_BYTES;
-        VhdHeader plain =
-                new VhdHeader(TABLE_OFFSET, (int) blocks, VhdHeader.DEFAULT_BLOCK_BYTES);
+        VhdHeader plain = new VhdHeader(TABLE_OFFSET, (int) blocks, VhdHeader.DEFAULT_BLOCK_BYTES);
         Batmap batmap = Batmap.initial(plain);
         if (spec.parent().isEmpty()) {
             return new Layout(plain, batmap, List.of(), batmap.end());
@@ -260,8 +263,7 @@ public final class VhdFormat implements ImageFormat {
             access.flush();
         }
         // A guest can write what looks like the footer into the last sector of the last block.
-        boolean clean =
-                image.closed() && table.dataEnd() <= image.volumeBytes() - VhdFooter.BYTES;
+        boolean clean = image.closed() && table.dataEnd() <= image.volumeBytes() - VhdFooter.BYTES;
         if (!clean) {
             cutOff(access, table.dataEnd());
         }

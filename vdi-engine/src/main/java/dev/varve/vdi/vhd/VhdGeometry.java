@@ -42,4 +42,9 @@ final class VhdGeometry {
     static long sectors(int geometry) {
         return (long) (geometry >>> 16) * (geometry >>> 8 & 0xFF) * (geometry & 0xFF);
     }
+
+    /** Cylinders, heads and sectors per track for people. */
+    static String text(int geometry) {
+        return (geometry >>> 16) + "/" + (geometry >>> 8 & 0xFF) + "/" + (geometry & 0xFF);
+    }
 }

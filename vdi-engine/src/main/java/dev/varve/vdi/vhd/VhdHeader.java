@@ -62,7 +62,10 @@ public record VhdHeader(
     static final int OFFSET_ENTRIES = 28;
     static final int OFFSET_BLOCK = 32;
     static final int OFFSET_CHECKSUM = 36;
+    static final int OFFSET_DATA = 8;
     static final int OFFSET_PARENT = 40;
+    static final int OFFSET_PARENT_TIME = 56;
+    static final int OFFSET_UNUSED = 60;
     static final int OFFSET_PARENT_NAME = 64;
     static final int OFFSET_LOCATORS = 576;
     static final int OFFSET_RESERVED = 768;
@@ -70,8 +73,8 @@ public record VhdHeader(
     static final int LOCATORS = 8;
     static final int PARENT_NAME_BYTES = 512;
 
-    private static final int SMALLEST_BLOCK = 64 << 10;
-    private static final int LARGEST_BLOCK = 256 << 20;
+    static final int SMALLEST_BLOCK = 64 << 10;
+    static final int LARGEST_BLOCK = 256 << 20;
 
     /** Copies the locators. */
     public VhdHeader {
@@ -107,7 +110,7 @@ public record VhdHeader(
                 entries,
                 block,
                 new UUID(in.getLong(OFFSET_PARENT), in.getLong(OFFSET_PARENT + 8)),
-                in.getInt(56),
+                in.getInt(OFFSET_PARENT_TIME),
                 parentName(bytes),
                 locators(in));
     }
@@ -142,14 +145,14 @@ public record VhdHeader(
         byte[] bytes = new byte[BYTES];
         ByteBuffer out = ByteBuffer.wrap(bytes);
         out.putLong(0, COOKIE);
-        out.putLong(8, -1L);
+        out.putLong(OFFSET_DATA, -1L);
         out.putLong(OFFSET_TABLE, tableOffset);
         out.putInt(OFFSET_VERSION, VERSION);
         out.putInt(OFFSET_ENTRIES, maxTableEntries);
         out.putInt(OFFSET_BLOCK, blockBytes);
         out.putLong(OFFSET_PARENT, parentUuid.getMostSignificantBits());
         out.putLong(OFFSET_PARENT + 8, parentUuid.getLeastSignificantBits());
-        out.putInt(56, parentTimestamp);
+        out.putInt(OFFSET_PARENT_TIME, parentTimestamp);
         byte[] name = parentName.getBytes(StandardCharsets.UTF_16BE);
         out.put(OFFSET_PARENT_NAME, name, 0, Math.min(name.length, PARENT_NAME_BYTES));
         for (int i = 0; i < locators.size(); i++) {
@@ -172,10 +175,11 @@ public record VhdHeader(
                 names.stream().filter(name -> !name.isEmpty()).distinct().toList(), parentUuid);
     }
 
-    /** Whether the part that no reader knows is zero, as a strict reader demands. */
+    /** Whether the parts that no reader knows are zero, as a strict reader demands. */
     static boolean isReservedZero(byte[] bytes) {
         byte[] zeros = new byte[BYTES - OFFSET_RESERVED];
-        return Arrays.equals(bytes, OFFSET_RESERVED, BYTES, zeros, 0, zeros.length);
+        return Arrays.equals(bytes, OFFSET_RESERVED, BYTES, zeros, 0, zeros.length)
+                && ByteBuffer.wrap(bytes).getInt(OFFSET_UNUSED) == 0;
     }
 
     /** The size of a block's bitmap in whole sectors, in bytes. */

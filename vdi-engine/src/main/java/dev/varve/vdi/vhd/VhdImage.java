@@ -81,7 +81,7 @@ record VhdImage(
      * of another image there; so a footer at the end that describes exactly this volume as a fixed
      * disk goes before whatever the first sector looks like.
      */
-    private static VhdFooter footer(byte[] first, byte[] last, long size) {
+    static VhdFooter footer(byte[] first, byte[] last, long size) {
         boolean atEnd = VhdFooter.isFooter(last);
         if (atEnd && isFixedOf(last, size)) {
             return VhdFooter.parse(last, "the footer at the end");
@@ -102,7 +102,8 @@ record VhdImage(
         return VhdFooter.parse(last, "the footer at the end");
     }
 
-    private static boolean isFixedOf(byte[] last, long size) {
+    /** Whether the last sector is the footer of a fixed disk that takes exactly this volume. */
+    static boolean isFixedOf(byte[] last, long size) {
         try {
             VhdFooter footer = VhdFooter.parse(last, "the footer at the end");
             return footer.type() == VhdFooter.Type.FIXED
@@ -130,8 +131,7 @@ record VhdImage(
                     "ends after %d bytes, before the fixed disk of %d bytes does"
                             .formatted(size, footer.currentSize()));
         }
-        return new VhdImage(
-                footer, null, null, null, true, true, 0, size);
+        return new VhdImage(footer, null, null, null, true, true, 0, size);
     }
 
     private static VhdImage dynamic(
