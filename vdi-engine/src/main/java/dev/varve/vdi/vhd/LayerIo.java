@@ -56,17 +56,29 @@ final class LayerIo {
         submit(write, owner, completion);
     }
 
+    /** Writes zeros, and ones in a part of them. */
+    void writeOnes(
+            long offset,
+            int length,
+            int onesFrom,
+            int onesLength,
+            Object owner,
+            BlockCompletion completion) {
+        BlockRequest write = withMemory(BlockOp.WRITE, offset, length);
+        write.zero(0, length);
+        write.buffer.asSlice(write.bufferOffset + onesFrom, onesLength).fill((byte) 0xFF);
+        submit(write, owner, completion);
+    }
+
     private BlockRequest withMemory(BlockOp op, long offset, int length) {
         BlockRequest request = host.context().acquire().set(op, 0, offset, length);
-        return request.data(
-                host.context().buffers().acquireNow(length), BufferPool.HEADROOM_BYTES);
+        return request.data(host.context().buffers().acquireNow(length), BufferPool.HEADROOM_BYTES);
     }
 
     /**
      * @param flags {@link BlockRequest#NO_HOLE} where the space must stay
      */
-    void makeZero(
-            int flags, long offset, long length, Object owner, BlockCompletion completion) {
+    void makeZero(int flags, long offset, long length, Object owner, BlockCompletion completion) {
         submit(
                 host.context().acquire().set(BlockOp.WRITE_ZEROES, flags, offset, length),
                 owner,

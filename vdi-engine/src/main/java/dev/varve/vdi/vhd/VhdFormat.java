@@ -256,7 +256,7 @@ public final class VhdFormat implements ImageFormat {
         if (!writable) {
             return new VhdLayer(info(image, image.closed()), image, full);
         }
-        VhdTable table = VhdTable.read(access, image);
+        VhdTable table = VhdTable.read(access, image, full);
         if (!image.firstInOrder()) {
             // The footer at the end goes next; without this one nothing would say what the disk is.
             access.write(0, image.footer().encode());

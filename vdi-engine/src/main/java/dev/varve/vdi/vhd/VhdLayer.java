@@ -14,6 +14,7 @@ import dev.varve.vdi.image.LayerHost;
 import dev.varve.vdi.image.Mapping;
 
 import java.util.Arrays;
+import java.util.BitSet;
 
 /**
  * A dynamic or differencing VHD on a lane.
@@ -41,7 +42,8 @@ import java.util.Arrays;
  * Nothing here needs a write of more than one sector to be atomic: entries of the table and bitmaps
  * stand for themselves, and sectors that are written along keep their content. The batmap and the
  * footer at the end are written by {@link #seal} only; until then the batmap on the device tells
- * what was true when the image was opened, and blocks never become less full.
+ * what was true when the image was opened, and blocks never become less full: one that was full,
+ * was given up and is used again begins with all its bits set.
  */
 final class VhdLayer implements ImageLayer {
     private static final int SECTOR = 512;
@@ -61,7 +63,13 @@ final class VhdLayer implements ImageLayer {
     private final VhdCommit commit;
 
     private VhdFooter footer;
+
+    /** The batmap; of blocks in {@link #calledFull} it tells what the device may say. */
     private byte[] full;
+
+    /** Blocks without a place that the batmap on the device may call fully written. */
+    private final BitSet calledFull;
+
     private int usedBlocks;
     private boolean endInOrder;
     private boolean batmapChanged;
@@ -86,9 +94,10 @@ final class VhdLayer implements ImageLayer {
                         io, header, header.blocks(footer.currentSize()), image.metadataEnd());
         bitmaps = new BlockBitmaps(io, header);
         boolean writable = found != null;
+        calledFull = writable ? found.calledFull() : new BitSet();
         space =
                 writable
-                        ? new VhdSpace(io, header, found, image.volumeBytes(), this::placed)
+                        ? new VhdSpace(io, header, found, image.volumeBytes(), new Placing())
                         : null;
         commit = writable ? new VhdCommit(io, table, bitmaps, space, bitmapSectors) : null;
         usedBlocks = writable ? found.blocks() : -1;
@@ -189,7 +198,7 @@ final class VhdLayer implements ImageLayer {
     }
 
     private boolean isFull(int block) {
-        return (full[block >> 3] & 0x80 >> (block & 7)) != 0;
+        return (full[block >> 3] & 0x80 >> (block & 7)) != 0 && !calledFull.get(block);
     }
 
     private static void await(BlockRequest request, BlockBitmap bitmap, Mapping answer) {
@@ -247,14 +256,25 @@ final class VhdLayer implements ImageLayer {
         }
     }
 
-    /** A block has its place. */
-    private void placed(int block, long sector) {
-        Invariant.check(bitmaps.find(block) == null, "a new block has no bitmap in memory");
-        table.set(block, (int) sector);
-        full[block >> 3] &= (byte) ~(0x80 >> (block & 7));
-        usedBlocks++;
-        endInOrder = false;
-        bitmaps.add(block, sector);
+    /** What {@link VhdSpace} asks and tells. */
+    private final class Placing implements VhdSpace.Listener {
+        @Override
+        public boolean isCalledFull(int block) {
+            return calledFull.get(block);
+        }
+
+        @Override
+        public void placed(int block, long sector) {
+            Invariant.check(bitmaps.find(block) == null, "a new block has no bitmap in memory");
+            table.set(block, (int) sector);
+            usedBlocks++;
+            endInOrder = false;
+            if (calledFull.get(block)) {
+                calledFull.clear(block);
+            } else {
+                bitmaps.add(block, sector);
+            }
+        }
     }
 
     @Override
@@ -308,8 +328,7 @@ final class VhdLayer implements ImageLayer {
         }
         int place = page.entries[block % TablePage.ENTRIES];
         BlockBitmap bitmap = bitmaps.find(block);
-        boolean busy =
-                bitmap != null && (bitmap.pins > 0 || bitmap.loading || bitmap.committing);
+        boolean busy = bitmap != null && (bitmap.pins > 0 || bitmap.loading || bitmap.committing);
         if (place == VhdImage.UNUSED || place == BlockTable.IMPOSSIBLE || busy) {
             return 0;
         }
@@ -319,8 +338,10 @@ final class VhdLayer implements ImageLayer {
             }
             bitmaps.remove(bitmap);
         }
+        if (isFull(block)) {
+            calledFull.set(block);
+        }
         table.set(block, VhdImage.UNUSED);
-        full[block >> 3] &= (byte) ~(0x80 >> (block & 7));
         batmapChanged = true;
         endInOrder = false;
         usedBlocks--;
@@ -347,8 +368,7 @@ final class VhdLayer implements ImageLayer {
         for (int block = (int) (offset / header.blockBytes()); block <= last && !needed; block++) {
             BlockBitmap bitmap = bitmaps.find(block);
             needed =
-                    table.isDirty(block)
-                            || (bitmap != null && (bitmap.dirty || bitmap.committing));
+                    table.isDirty(block) || (bitmap != null && (bitmap.dirty || bitmap.committing));
         }
         return needed;
     }
@@ -438,6 +458,8 @@ final class VhdLayer implements ImageLayer {
         }
         removeEnd(access);
         if (batmap != null) {
+            calledFull.stream().forEach(block -> full[block >> 3] &= (byte) ~(0x80 >> (block & 7)));
+            calledFull.clear();
             access.write(batmap.offset(), full);
             access.write(Batmap.headerOffset(header), batmap.encode(full));
             access.flush();

@@ -20,15 +20,22 @@ import java.util.List;
  * between is room that nothing names, which the next opening finds as a gap.
  *
  * <p><b>Write order</b> for a new place: (a) the volume is grown if need be, (b) what is not known
- * to be zero in the place is made zero, (c) the bitmap is written as zeros, which also makes sure
- * that there is room for it.
+ * to be zero in the place is made zero, (c) the bitmap is written, which also makes sure that there
+ * is room for it: as zeros, or as ones where {@link Listener#isCalledFull} says so.
  *
  * <p><b>Threads:</b> the lane's only.
  */
 final class VhdSpace {
     /** Told how it ended that a block was to get a place. */
     interface Listener {
-        /** The block has its place, with a bitmap of zeros on the device. */
+        /**
+         * Whether the batmap on the device may say that the block is fully written. Then its bitmap
+         * has to say so from the start, which in an image without parent is as good: what was not
+         * written is zero.
+         */
+        boolean isCalledFull(int block);
+
+        /** The block has its place, with its bitmap on the device. */
         void placed(int block, long sector);
     }
 
@@ -89,8 +96,7 @@ final class VhdSpace {
     /**
      * @param volumeBytes the size of the volume when the image was read
      */
-    VhdSpace(
-            LayerIo io, VhdHeader header, VhdTable table, long volumeBytes, Listener listener) {
+    VhdSpace(LayerIo io, VhdHeader header, VhdTable table, long volumeBytes, Listener listener) {
         this.io = io;
         this.listener = listener;
         this.bitmapSectors = header.bitmapBytes() / SECTOR;
@@ -205,8 +211,7 @@ final class VhdSpace {
         long end = start + (long) (bitmapSectors + blockSectors) * SECTOR;
         long zeroEnd = Math.min(end, unknownUntil);
         if (start < zeroEnd) {
-            io.makeZero(
-                    BlockRequest.NO_HOLE, start, zeroEnd - start, allocation, placeZeroed);
+            io.makeZero(BlockRequest.NO_HOLE, start, zeroEnd - start, allocation, placeZeroed);
         } else {
             zeroBitmap(allocation);
         }
@@ -230,7 +235,12 @@ final class VhdSpace {
     private void zeroBitmap(Allocation allocation) {
         long start = bitmapStart(allocation.sector);
         int length = (int) ((allocation.sector + bitmapSectors) * SECTOR - start);
-        io.writeZeros(start, length, allocation, bitmapZeroed);
+        if (listener.isCalledFull(allocation.block)) {
+            int padding = length - bitmapSectors * SECTOR;
+            io.writeOnes(start, length, padding, blockSectors / 8, allocation, bitmapZeroed);
+        } else {
+            io.writeZeros(start, length, allocation, bitmapZeroed);
+        }
     }
 
     /** Where to begin writing a bitmap: with its whole page if nothing else lies there. */

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.function.IntBinaryOperator;
 
@@ -20,8 +21,16 @@ import java.util.function.IntBinaryOperator;
  * @param dataEnd where the last block ends, or what else lies behind the metadata, in bytes
  * @param aligned whether the page before each block's data belongs to that block's bitmap alone
  * @param gaps the first sectors of runs between blocks and their lengths in sectors, in turn
+ * @param calledFull blocks that the batmap calls fully written and that have no place: they were
+ *     given up before a crash
  */
-record VhdTable(int blocks, long fixedEnd, long dataEnd, boolean aligned, List<long[]> gaps) {
+record VhdTable(
+        int blocks,
+        long fixedEnd,
+        long dataEnd,
+        boolean aligned,
+        List<long[]> gaps,
+        BitSet calledFull) {
     static final int PAGE_SECTORS = 8;
 
     private static final int CHUNK_BYTES = 1 << 20;
@@ -30,12 +39,15 @@ record VhdTable(int blocks, long fixedEnd, long dataEnd, boolean aligned, List<l
     /**
      * Reads the table and checks that blocks lie inside the volume, behind the metadata, and do not
      * overlap.
+     *
+     * @param full the bits of the batmap
      */
-    static VhdTable read(BlockAccess access, VhdImage image) {
+    static VhdTable read(BlockAccess access, VhdImage image, byte[] full) {
         VhdHeader header = image.header();
         long bitmapSectors = header.bitmapBytes() / SECTOR;
         long blockSectors = bitmapSectors + header.blockBytes() / SECTOR;
         Places places = new Places(blockSectors);
+        BitSet calledFull = bits(full, header.blocks(image.footer().currentSize()));
         boolean[] aligned = {
             header.blockBytes() % (PAGE_SECTORS * SECTOR) == 0 && bitmapSectors <= PAGE_SECTORS
         };
@@ -46,6 +58,7 @@ record VhdTable(int blocks, long fixedEnd, long dataEnd, boolean aligned, List<l
                     long sector = Integer.toUnsignedLong(entry);
                     checkInside(image, block, sector, blockSectors);
                     places.addBlock(sector);
+                    calledFull.clear(block);
                     aligned[0] &= (sector + bitmapSectors) % PAGE_SECTORS == 0;
                     return 0;
                 });
@@ -59,7 +72,20 @@ record VhdTable(int blocks, long fixedEnd, long dataEnd, boolean aligned, List<l
         }
         List<long[]> gaps = new ArrayList<>();
         long dataEnd = places.check(image.metadataEnd() / SECTOR, gaps) * SECTOR;
-        return new VhdTable(places.count, fixedEnd, dataEnd, aligned[0], List.copyOf(gaps));
+        return new VhdTable(
+                places.count, fixedEnd, dataEnd, aligned[0], List.copyOf(gaps), calledFull);
+    }
+
+    private static BitSet bits(byte[] full, int blocks) {
+        BitSet bits = new BitSet();
+        for (int block = 0; block < blocks; block++) {
+            if (full[block >> 3] == 0) {
+                block |= 7; // to the next byte
+            } else if ((full[block >> 3] & 0x80 >> (block & 7)) != 0) {
+                bits.set(block);
+            }
+        }
+        return bits;
     }
 
     private static void checkInside(VhdImage image, int block, long sector, long blockSectors) {

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -36,9 +37,9 @@ public final class FolderStore implements VolumeStore {
         this.directory = directory;
     }
 
-    /** The file of a volume. */
+    /** The file of a volume, named as other readers of images expect it. */
     public Path path(VolumeId id) {
-        return directory.resolve(id.kind() + "-" + id.uuid());
+        return directory.resolve(nameOf(id));
     }
 
     @Override
@@ -56,10 +57,7 @@ public final class FolderStore implements VolumeStore {
         try (var files = Files.list(directory)) {
             List<VolumeInfo> found = new ArrayList<>();
             for (Path file : files.sorted().toList()) {
-                String name = file.getFileName().toString();
-                int dash = name.indexOf('-');
-                VolumeKind kind = VolumeKind.valueOf(name.substring(0, dash));
-                found.add(info(new VolumeId(kind, UUID.fromString(name.substring(dash + 1)))));
+                named(file.getFileName().toString()).ifPresent(id -> found.add(info(id)));
             }
             return found;
         } catch (IOException e) {
@@ -69,18 +67,20 @@ public final class FolderStore implements VolumeStore {
 
     @Override
     public String nameOf(VolumeId id) {
-        return path(id).getFileName().toString();
+        return id.uuid() + "." + id.kind().name().toLowerCase(Locale.ROOT);
     }
 
     @Override
     public Optional<VolumeId> named(String name) {
-        int dash = name.indexOf('-');
-        return dash < 0
-                ? Optional.empty()
-                : Optional.of(
-                        new VolumeId(
-                                VolumeKind.valueOf(name.substring(0, dash)),
-                                UUID.fromString(name.substring(dash + 1))));
+        int dot = name.lastIndexOf('.');
+        try {
+            UUID uuid = UUID.fromString(name.substring(0, Math.max(0, dot)));
+            String kind = name.substring(dot + 1).toUpperCase(Locale.ROOT);
+            VolumeId id = new VolumeId(VolumeKind.valueOf(kind), uuid);
+            return nameOf(id).equals(name) ? Optional.of(id) : Optional.empty();
+        } catch (IllegalArgumentException e) {
+            return Optional.empty(); // somebody else's file
+        }
     }
 
     private VolumeInfo info(VolumeId id) {
