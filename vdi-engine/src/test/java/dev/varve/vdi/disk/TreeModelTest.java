@@ -11,12 +11,15 @@ import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.DiskClient;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.FolderStore;
+import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.raw.RawFormat;
+import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
+import dev.varve.vdi.vhd.VhdCheck;
 import dev.varve.vdi.vhd.VhdFormat;
 
 import org.junit.jupiter.api.AfterEach;
@@ -223,6 +226,15 @@ class TreeModelTest {
             assertEquals(models.containsKey(info.uuid()), info.managed(), info.toString());
         }
         assertEquals(models.size(), found.stream().filter(VdiInfo::managed).count());
+        store.list().forEach(volume -> assertInOrder(volume.id()));
+    }
+
+    /** Other programs are stricter than a scan. */
+    private void assertInOrder(VolumeId id) {
+        try (OpenVolume open = engine.open(store.open(id, false), false)) {
+            VhdCheck.Result result = new VhdCheck(clock).check(open.access(operation));
+            assertEquals(List.of(), result.findings(), id.toString());
+        }
     }
 
     private void step() {
