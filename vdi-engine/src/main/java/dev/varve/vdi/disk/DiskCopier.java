@@ -4,23 +4,15 @@ package dev.varve.vdi.disk;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
-import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.ExtentList;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ActiveVdi;
-import dev.varve.vdi.time.Threads;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -38,7 +30,6 @@ final class DiskCopier {
     private static final int ZERO_BYTES = 4096;
 
     private static final int MOST_EXTENTS = 1024;
-    private static final ThreadFactory FACTORY = Threads.virtualFactory("disk-copier-");
 
     private final ActiveVdi source;
     private final ActiveVdi target;
@@ -54,18 +45,7 @@ final class DiskCopier {
 
     /** Copies all of it. Blocks; the target reads as zero before. */
     void run(Operation operation) {
-        try (ExecutorService workers = Executors.newThreadPerTaskExecutor(FACTORY)) {
-            List<CompletableFuture<Void>> running = new ArrayList<>();
-            for (int i = 0; i < WORKERS; i++) {
-                running.add(CompletableFuture.runAsync(() -> work(operation), workers));
-            }
-            CompletableFuture.allOf(running.toArray(CompletableFuture[]::new)).join();
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof StorageException failure) {
-                throw failure;
-            }
-            throw e;
-        }
+        source.lane().waiting().together("disk-copier-", WORKERS, () -> work(operation));
     }
 
     /** Takes chunk after chunk; a worker that fails has the others stop at their next one. */
@@ -162,7 +142,7 @@ final class DiskCopier {
                                     });
                             vdi.device().submit(request);
                         });
-        IoStatus status = done.join();
+        IoStatus status = vdi.lane().waiting().join(done);
         if (status == IoStatus.NO_SPACE) {
             throw ErrorCode.SR_NO_SPACE.because("the storage is full: copying to " + vdi.uuid());
         }

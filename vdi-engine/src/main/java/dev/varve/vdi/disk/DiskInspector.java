@@ -15,7 +15,6 @@ import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
-import dev.varve.vdi.time.Threads;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -28,11 +27,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -47,7 +41,6 @@ import java.util.function.Predicate;
  */
 final class DiskInspector {
     private static final int WORKERS = 16;
-    private static final ThreadFactory FACTORY = Threads.virtualFactory("disk-inspector-");
 
     /** What was found in a volume; without an image there is a reason. */
     private record Found(VolumeInfo volume, ImageInfo image, String trouble) {}
@@ -109,23 +102,8 @@ final class DiskInspector {
                         operation.progress(done.incrementAndGet(), found.length);
                     }
                 };
-        runTogether(worker, Math.min(WORKERS, found.length));
+        engine.waiting().together("disk-inspector-", Math.min(WORKERS, found.length), worker);
         return Arrays.stream(found).filter(Objects::nonNull).toList();
-    }
-
-    private static void runTogether(Runnable worker, int count) {
-        try (ExecutorService workers = Executors.newThreadPerTaskExecutor(FACTORY)) {
-            List<CompletableFuture<Void>> running = new ArrayList<>();
-            for (int i = 0; i < count; i++) {
-                running.add(CompletableFuture.runAsync(worker, workers));
-            }
-            CompletableFuture.allOf(running.toArray(CompletableFuture[]::new)).join();
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof StorageException failure) {
-                throw failure;
-            }
-            throw e;
-        }
     }
 
     /** An image that is active is asked; another one is read. Null when it is gone. */

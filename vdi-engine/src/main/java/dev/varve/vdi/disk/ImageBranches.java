@@ -176,9 +176,11 @@ final class ImageBranches {
 
     /** At this instant the disk shows what its leaf rests on, and so will the new image. */
     private static boolean isEmptyNow(ActiveVdi vdi) {
-        return CompletableFuture.supplyAsync(
-                        () -> vdi.leaf().layer().isEmpty(), vdi.lane()::execute)
-                .join();
+        return vdi.lane()
+                .waiting()
+                .join(
+                        CompletableFuture.supplyAsync(
+                                () -> vdi.leaf().layer().isEmpty(), vdi.lane()::execute));
     }
 
     private boolean isEmptyInOrder(VolumeId source, ImageFormat format, Operation operation) {

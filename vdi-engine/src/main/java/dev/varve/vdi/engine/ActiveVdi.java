@@ -11,7 +11,6 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.filter.StatsFilter;
 import dev.varve.vdi.image.ImageLayer;
-import dev.varve.vdi.time.Threads;
 
 import java.util.EnumSet;
 import java.util.List;
@@ -20,7 +19,6 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -35,8 +33,6 @@ import java.util.function.Consumer;
 public final class ActiveVdi {
     /** As good as for ever: a storage that is away may come back. */
     private static final long LONGEST_NANOS = TimeUnit.DAYS.toNanos(365);
-
-    private static final ThreadFactory CLOSERS = Threads.virtualFactory("vdi-closer-");
 
     /** A storage that ends nothing for so long while a disk is closed is taken to be stuck. */
     private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(3);
@@ -219,8 +215,8 @@ public final class ActiveVdi {
         lane.execute(() -> image.replace(old, same, () -> closeLater(old)));
     }
 
-    private static void closeLater(OpenLayer layer) {
-        CLOSERS.newThread(layer::close).start();
+    private void closeLater(OpenLayer layer) {
+        lane.waiting().start("vdi-closer", layer::close);
     }
 
     /**
@@ -235,7 +231,7 @@ public final class ActiveVdi {
         onClose.run();
         CompletableFuture<Boolean> closed = new CompletableFuture<>();
         Operation patient = Operation.unbounded("close disk " + uuid, lane().clock());
-        CLOSERS.newThread(() -> finish(patient, closed)).start();
+        lane.waiting().start("vdi-closer", () -> finish(patient, closed));
         if (!awaitWhileMoving(closed, operation)) {
             throw ErrorCode.DEVICE_DETACH_TIMEOUT.with("VDI", uuid.toString());
         }
@@ -304,9 +300,9 @@ public final class ActiveVdi {
         }
     }
 
-    private static boolean awaitWithin(CompletableFuture<Boolean> future, long nanos) {
+    private boolean awaitWithin(CompletableFuture<Boolean> future, long nanos) {
         try {
-            return future.get(nanos, TimeUnit.NANOSECONDS);
+            return lane.waiting().await(future, nanos);
         } catch (TimeoutException e) {
             return false;
         } catch (InterruptedException e) {

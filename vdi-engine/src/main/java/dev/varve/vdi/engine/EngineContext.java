@@ -3,6 +3,7 @@
 package dev.varve.vdi.engine;
 
 import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.Waiting;
 
 import java.util.function.BiConsumer;
 
@@ -20,6 +21,7 @@ import java.util.function.BiConsumer;
  * @param backend which backend lanes use; {@code vdi.backend}
  * @param clock the only source of time
  * @param trouble told when a stage threw, which is a defect; gets the lane's name
+ * @param waiting how code that is not a lane's waits for lanes
  */
 public record EngineContext(
         int lanes,
@@ -30,7 +32,8 @@ public record EngineContext(
         int poolThreads,
         Backend backend,
         Clock clock,
-        BiConsumer<String, Throwable> trouble) {
+        BiConsumer<String, Throwable> trouble,
+        Waiting waiting) {
     /** How lanes reach files. */
     public enum Backend {
         /** io_uring where the system offers it, else the pool. */
@@ -58,6 +61,30 @@ public record EngineContext(
         }
     }
 
+    /** Settings for lanes that have threads. */
+    public EngineContext(
+            int lanes,
+            int ringSlots,
+            int requestsPerVdi,
+            long bufferBytesPerLane,
+            long metadataBytes,
+            int poolThreads,
+            Backend backend,
+            Clock clock,
+            BiConsumer<String, Throwable> trouble) {
+        this(
+                lanes,
+                ringSlots,
+                requestsPerVdi,
+                bufferBytesPerLane,
+                metadataBytes,
+                poolThreads,
+                backend,
+                clock,
+                trouble,
+                Waiting.threads());
+    }
+
     /** The settings for this machine. */
     public static EngineContext defaults(Clock clock, BiConsumer<String, Throwable> trouble) {
         return new EngineContext(
@@ -83,7 +110,8 @@ public record EngineContext(
                 poolThreads,
                 newBackend,
                 clock,
-                trouble);
+                trouble,
+                waiting);
     }
 
     /** The same settings with another bound on memory for metadata. */
@@ -97,7 +125,8 @@ public record EngineContext(
                 poolThreads,
                 backend,
                 clock,
-                trouble);
+                trouble,
+                waiting);
     }
 
     /** The same settings with another number of lanes. */
@@ -111,6 +140,7 @@ public record EngineContext(
                 poolThreads,
                 backend,
                 clock,
-                trouble);
+                trouble,
+                waiting);
     }
 }

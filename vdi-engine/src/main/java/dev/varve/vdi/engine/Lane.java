@@ -16,6 +16,7 @@ import dev.varve.vdi.image.MetadataBudget;
 import dev.varve.vdi.image.MetadataCache;
 import dev.varve.vdi.io.IoBackend;
 import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.Waiting;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -47,6 +48,7 @@ public final class Lane implements IoContext {
     private final IoBackend io;
     private final Clock clock;
     private final BiConsumer<String, Throwable> trouble;
+    private final Waiting waiting;
     private final RingBuffer<IoSlot> ring;
     private final EventPoller<IoSlot> poller;
     private final EventPoller.Handler<IoSlot> takeSlot = this::takeSlot;
@@ -73,6 +75,7 @@ public final class Lane implements IoContext {
         this.io = io;
         this.clock = context.clock();
         this.trouble = context.trouble();
+        this.waiting = context.waiting();
         this.ring = RingBuffer.createMultiProducer(IoSlot::new, context.ringSlots());
         this.poller = ring.newPoller();
         ring.addGatingSequences(poller.getSequence());
@@ -84,6 +87,11 @@ public final class Lane implements IoContext {
     /** What the lane is called. */
     public String name() {
         return name;
+    }
+
+    /** How others wait for the lane. Any thread. */
+    public Waiting waiting() {
+        return waiting;
     }
 
     // ---- for other threads

@@ -133,7 +133,7 @@ final class LaneAccess implements BlockAccess {
             operation.checkpoint();
             long step = Math.min(CANCEL_CHECK_NANOS, Math.max(1, operation.remainingNanos()));
             try {
-                return done.get(step, TimeUnit.NANOSECONDS);
+                return lane.waiting().await(done, step);
             } catch (TimeoutException e) {
                 waited += step;
                 if (waited > longestWaitNanos) {

@@ -11,14 +11,12 @@ import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.store.StoreVolume;
-import dev.varve.vdi.time.Threads;
 
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
@@ -31,7 +29,6 @@ import java.util.function.BooleanSupplier;
 public final class OpenVolume implements AutoCloseable {
     private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(60);
     private static final long REAP_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final ThreadFactory REAPERS = Threads.virtualFactory("volume-reaper-");
 
     private final Lane lane;
     private final StoreVolume volume;
@@ -104,7 +101,7 @@ public final class OpenVolume implements AutoCloseable {
         CompletableFuture<Boolean> closed = new CompletableFuture<>();
         lane.execute(() -> reap(idle, closed));
         try {
-            return closed.get(REAP_NANOS, TimeUnit.NANOSECONDS);
+            return lane.waiting().await(closed, REAP_NANOS);
         } catch (TimeoutException e) {
             return false;
         } catch (InterruptedException e) {
@@ -126,7 +123,7 @@ public final class OpenVolume implements AutoCloseable {
             device.cut();
         }
         if (device.isCut() && device.inFlight() == 0) {
-            REAPERS.newThread(() -> closeNow(closed)).start();
+            lane.waiting().start("volume-reaper", () -> closeNow(closed));
         } else {
             lane.schedule(new LaneTimer(() -> reap(idle, closed)), REAP_NANOS / 10);
         }

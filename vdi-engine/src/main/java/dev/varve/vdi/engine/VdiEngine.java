@@ -14,6 +14,7 @@ import dev.varve.vdi.image.MetadataBudget;
 import dev.varve.vdi.image.ParentLink;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.time.Waiting;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -40,10 +41,11 @@ import java.util.stream.Stream;
  * <p><b>Threads:</b> any, but not a lane's.
  */
 public final class VdiEngine implements AutoCloseable {
-    private static final long CHECK_MILLIS = 100;
+    private static final long CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final EngineContext context;
     private final List<LaneThread> threads = new ArrayList<>();
+    private final List<Lane> lanes = new ArrayList<>();
     private final Map<UUID, ActiveVdi> active = new ConcurrentHashMap<>();
     private final SharedLayers shared = new SharedLayers();
     private final MetadataBudget metadata;
@@ -56,11 +58,28 @@ public final class VdiEngine implements AutoCloseable {
         for (int i = 0; i < context.lanes(); i++) {
             threads.add(LaneThread.start("lane-" + i, context, metadata));
         }
+        threads.forEach(thread -> lanes.add(thread.lane()));
+    }
+
+    /**
+     * An engine over lanes that the caller runs.
+     *
+     * @param metadata what the lanes were made with
+     */
+    public VdiEngine(EngineContext context, List<Lane> lanes, MetadataBudget metadata) {
+        this.context = context;
+        this.metadata = metadata;
+        this.lanes.addAll(lanes);
     }
 
     /** The lanes. */
     public List<Lane> lanes() {
-        return threads.stream().map(LaneThread::lane).toList();
+        return List.copyOf(lanes);
+    }
+
+    /** How code that is not a lane's waits for lanes. */
+    public Waiting waiting() {
+        return context.waiting();
     }
 
     /** Opens a volume on a lane. */
@@ -69,8 +88,8 @@ public final class VdiEngine implements AutoCloseable {
     }
 
     private OpenVolume open(StoreVolume volume, boolean writable, List<BlockFilter> filters) {
-        int index = Math.floorMod(next.getAndIncrement(), threads.size());
-        return new OpenVolume(threads.get(index).lane(), volume, writable, filters);
+        int index = Math.floorMod(next.getAndIncrement(), lanes.size());
+        return new OpenVolume(lanes.get(index), volume, writable, filters);
     }
 
     /**
@@ -248,22 +267,22 @@ public final class VdiEngine implements AutoCloseable {
     }
 
     /** One disk changes over between two of its requests; several hold theirs for the moment. */
-    private static void changeOver(
+    private void changeOver(
             List<Switch> switches, List<CompletableFuture<IoStatus>> settled) {
         boolean several = switches.size() > 1;
         try {
             if (several) {
-                all(switches.stream().map(each -> each.vdi().hold())).join();
+                joinAll(switches.stream().map(each -> each.vdi().hold()));
             }
-            all(IntStream.range(0, switches.size())
+            joinAll(
+                    IntStream.range(0, switches.size())
                             .mapToObj(
                                     i ->
                                             switches.get(i)
                                                     .vdi()
                                                     .push(
                                                             switches.get(i).child(),
-                                                            settled.get(i))))
-                    .join();
+                                                            settled.get(i))));
         } finally {
             if (several) {
                 switches.forEach(each -> each.vdi().letGo());
@@ -272,11 +291,11 @@ public final class VdiEngine implements AutoCloseable {
     }
 
     /** Waits for a storage that may not answer for long, as long as the operation may take. */
-    private static IoStatus await(CompletableFuture<IoStatus> settled, Operation operation) {
+    private IoStatus await(CompletableFuture<IoStatus> settled, Operation operation) {
         while (true) {
             operation.checkpoint();
             try {
-                return settled.get(CHECK_MILLIS, TimeUnit.MILLISECONDS);
+                return waiting().await(settled, CHECK_NANOS);
             } catch (TimeoutException e) {
                 // As long as the operation may take.
             } catch (InterruptedException e) {
@@ -288,8 +307,8 @@ public final class VdiEngine implements AutoCloseable {
         }
     }
 
-    private static CompletableFuture<Void> all(Stream<CompletableFuture<Void>> parts) {
-        return CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new));
+    private void joinAll(Stream<CompletableFuture<Void>> parts) {
+        waiting().join(CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new)));
     }
 
     /** Leaves a former leaf in order, and lets it be shared like every other image below a leaf. */
@@ -333,8 +352,7 @@ public final class VdiEngine implements AutoCloseable {
 
     /** One line on each lane, for people. */
     public List<String> describe() {
-        return threads.stream()
-                .map(LaneThread::lane)
+        return lanes.stream()
                 .map(
                         lane ->
                                 "%s: %s, %d disks"
@@ -347,7 +365,7 @@ public final class VdiEngine implements AutoCloseable {
                 .toList();
     }
 
-    /** Stops the lanes. Disks that are still active are left as after a crash. */
+    /** Stops the lanes, unless somebody else runs them. Disks that are still active are left as after a crash. */
     @Override
     public void close() {
         threads.forEach(LaneThread::close);

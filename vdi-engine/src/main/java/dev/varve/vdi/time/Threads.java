@@ -25,6 +25,11 @@ public final class Threads {
         return Executors.newCachedThreadPool(platformFactory(prefix));
     }
 
+    /** A virtual thread, not yet started. */
+    public static Thread virtual(String name, Runnable work) {
+        return Thread.ofVirtual().name(name).unstarted(work);
+    }
+
     /** Makes virtual threads called {@code prefix0}, {@code prefix1} and so on. */
     public static ThreadFactory virtualFactory(String prefix) {
         return Thread.ofVirtual().name(prefix, 0).factory();
