@@ -35,6 +35,8 @@ public final class SimBackend implements IoBackend {
         FLUSHED,
         /** The medium has finished a write to the place that is watched. */
         WATCHED_WRITTEN,
+        /** The medium has finished a write to that place which made an entry all ones. */
+        WATCHED_CLEARED,
         /** A guest was told that something is durable. */
         PROMISED
     }

@@ -12,6 +12,7 @@ import dev.varve.vdi.block.IoStatus;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -194,6 +195,11 @@ public final class SimDisk implements BlockDevice {
             }
         }
         inFlight.remove(change);
+        boolean watched =
+                request.op == BlockOp.WRITE
+                        && request.offset < watchedTo
+                        && watchedFrom < request.offset + request.length;
+        boolean clears = watched && clearsEntry(change);
         apply(change, content);
         cached.add(change);
         if (request.has(BlockRequest.FUA)) {
@@ -202,12 +208,25 @@ public final class SimDisk implements BlockDevice {
         }
         settle();
         trace.add(17, request.offset, request.length);
-        if (request.op == BlockOp.WRITE
-                && request.offset < watchedTo
-                && watchedFrom < request.offset + request.length) {
+        if (watched) {
             backend.mark(SimBackend.Mark.WATCHED_WRITTEN);
         }
+        if (clears) {
+            backend.mark(SimBackend.Mark.WATCHED_CLEARED);
+        }
         request.complete(IoStatus.OK);
+    }
+
+    /** Whether four bytes that say something are followed by four that are all ones. */
+    private boolean clearsEntry(Change change) {
+        ByteBuffer before = ByteBuffer.wrap(content.read(change.offset, change.data.length));
+        ByteBuffer after = ByteBuffer.wrap(change.data);
+        boolean clears = false;
+        while (after.remaining() >= Integer.BYTES) {
+            boolean said = before.getInt() != -1;
+            clears |= after.getInt() == -1 && said;
+        }
+        return clears;
     }
 
     private void flushed(BlockRequest request, List<Change> promised) {

@@ -3,51 +3,44 @@
 package dev.varve.sim;
 
 import dev.varve.vdi.block.BlockCompletion;
-import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
-import dev.varve.vdi.block.DeviceGraph;
 import dev.varve.vdi.block.ExtentList;
 import dev.varve.vdi.block.IoStatus;
-import dev.varve.vdi.block.NodePermission;
-import dev.varve.vdi.engine.ImageDevice;
+import dev.varve.vdi.engine.ActiveVdi;
+import dev.varve.vdi.engine.OpenLayer;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageLayer;
 
 import java.lang.foreign.MemorySegment;
-import java.util.EnumSet;
-import java.util.Set;
-import java.util.concurrent.TimeUnit;
+import java.util.List;
+import java.util.UUID;
 
-/**
- * A disk that is active on a simulated host: what {@code ActiveVdi} is on a real one, with the lane
- * run by whoever waits.
- */
+/** A disk that is active on a simulated host. */
 final class SimVdi {
+    private static final UUID ID = new UUID(0x5EED, 2);
+    private static final int REQUESTS = 16;
+
     private final SimHost host;
-    private final ImageLayer layer;
-    private final DeviceGraph device;
+    private final ActiveVdi vdi;
 
     /** Opens the image of the host's volume; this is also what repairs it after a crash. */
     SimVdi(SimHost host, ImageFormat format, Sabotage sabotage) {
         this.host = host;
-        this.layer = sabotage.wrap(format.open(host.access(), true));
-        this.device =
-                new DeviceGraph(
-                        new ImageDevice(
-                                host.lane(),
-                                layer,
-                                host.volume().device(),
-                                host.volume().volume(),
-                                true));
-        for (BlockFilter filter : sabotage.aboveDisk()) {
-            device.insert(filter);
-        }
-        device.addUser("guest", EnumSet.of(NodePermission.READ, NodePermission.WRITE), Set.of());
+        ImageLayer layer = sabotage.wrap(format.open(host.access(), true));
+        this.vdi =
+                new ActiveVdi(
+                        ID,
+                        List.of(new OpenLayer(host.volume(), layer)),
+                        true,
+                        REQUESTS,
+                        sabotage.aboveDisk(),
+                        below -> {},
+                        () -> {});
     }
 
     long sizeBytes() {
-        return device.geometry().sizeBytes();
+        return vdi.device().geometry().sizeBytes();
     }
 
     /** Starts a request. */
@@ -61,7 +54,7 @@ final class SimVdi {
             BlockCompletion completion) {
         BlockRequest request = host.lane().acquire().set(op, flags, offset, length);
         request.data(memory, memoryOffset).push(completion);
-        device.submit(request);
+        vdi.device().submit(request);
     }
 
     /** Reads and waits. */
@@ -80,7 +73,7 @@ final class SimVdi {
         BlockRequest request = host.lane().acquire().set(BlockOp.EXTENTS, 0, offset, length);
         request.extents = list;
         request.push(end -> outcome[0] = end(end));
-        device.submit(request);
+        vdi.device().submit(request);
         await(outcome, "a question for extents");
         return list;
     }
@@ -98,33 +91,13 @@ final class SimVdi {
         }
     }
 
-    /** Makes the disk larger, as {@code ActiveVdi.resize} does. */
+    /** Makes the disk larger. */
     void resize(long newSizeBytes) {
-        quiesce();
-        commit();
-        try {
-            layer.resize(host.access(), newSizeBytes);
-        } finally {
-            device.resume();
-        }
+        vdi.resize(newSizeBytes, host.operation());
     }
 
-    /** Leaves the image in order, as {@code ActiveVdi.close} does. */
+    /** Leaves the image in order. */
     void close() {
-        quiesce();
-        commit();
-        layer.seal(host.access());
-    }
-
-    private void quiesce() {
-        boolean[] drained = new boolean[1];
-        device.drain(host.lane(), TimeUnit.HOURS.toNanos(1), done -> drained[0] = done);
-        host.runUntil(() -> drained[0]);
-    }
-
-    private void commit() {
-        IoStatus[] outcome = new IoStatus[1];
-        layer.commit(status -> outcome[0] = status);
-        await(outcome, "a commit");
+        vdi.close(host.operation());
     }
 }

@@ -253,13 +253,19 @@ public final class Simulation {
         SimBackend backend = host.backend();
         int count = 1 + crashRandom.nextInt(12);
         int later = crashRandom.nextInt(3) == 0 ? crashRandom.nextInt(8) : 0;
-        switch (storyRandom.nextInt(6)) {
+        switch (storyRandom.nextInt(8)) {
             case 0 -> {}
             case 1 -> backend.losePowerAfter(1 + crashRandom.nextInt(300));
             case 2 -> backend.losePowerAt(SimBackend.Mark.FLUSHED, count, later);
             case 3, 4 -> {
                 watchTable(host);
                 backend.losePowerAt(SimBackend.Mark.WATCHED_WRITTEN, (count + 3) / 4, later);
+            }
+            case 5, 6 -> {
+                watchTable(host);
+                int cleared = (count + 5) / 6;
+                backend.losePowerAt(
+                        SimBackend.Mark.WATCHED_CLEARED, cleared, crashRandom.nextInt(30));
             }
             default -> backend.losePowerAt(SimBackend.Mark.PROMISED, count, 0);
         }

@@ -36,6 +36,7 @@ final class Workload {
     private final int depth;
     private final boolean fillsBlocks;
     private int requests;
+    private int newBlocks;
 
     Workload(
             SimHost host,
@@ -76,7 +77,9 @@ final class Workload {
 
     private void step() {
         int dice = random.nextInt(100);
-        if (dice < 48) {
+        if (newBlocks > 0 && dice < 50) {
+            writeToAnyBlock();
+        } else if (dice < 48) {
             write(random.nextInt(8) == 0 ? BlockRequest.FUA : 0);
         } else if (dice < 60) {
             read();
@@ -88,10 +91,12 @@ final class Workload {
             zero(BlockOp.DISCARD, random.nextInt(6) == 0 ? BlockRequest.FUA : 0);
         } else if (dice < 87) {
             writeFooter();
-        } else if (dice < 91) {
+        } else if (dice < 90) {
             host.runFor(random.nextLong(1, 2_000_000_000L));
-        } else {
+        } else if (dice < 93) {
             overwriteDurably();
+        } else {
+            giveUpBlocks();
         }
     }
 
@@ -184,6 +189,27 @@ final class Workload {
         if (random.nextInt(10) == 0) {
             length = Math.min(8 << 20, vdi.sizeBytes() - offset);
         }
+        zero(op, flags, offset, length);
+    }
+
+    /** Whole blocks, so that their places are free for others. */
+    private void giveUpBlocks() {
+        long place = places[random.nextInt(places.length)];
+        long count = random.nextInt(3) == 0 ? random.nextLong(1, 5) : 1;
+        long length = Math.min(count * blockBytes, vdi.sizeBytes() - place);
+        BlockOp op = random.nextBoolean() ? BlockOp.DISCARD : BlockOp.WRITE_ZEROES;
+        zero(op, random.nextInt(4) == 0 ? BlockRequest.FUA : 0, place, length);
+        newBlocks = random.nextInt(8);
+    }
+
+    /** Blocks that were not written before take the places of those that were given up. */
+    private void writeToAnyBlock() {
+        newBlocks--;
+        long offset = random.nextLong(vdi.sizeBytes() / blockBytes) * blockBytes;
+        write(0, offset, length(offset, blockBytes), patterns.stamp());
+    }
+
+    private void zero(BlockOp op, int flags, long offset, long length) {
         Flight flight = takeOff(offset, length, true);
         ModelDisk.Change change = model.begin(offset, length, Patterns.ZERO, op == BlockOp.DISCARD);
         vdi.submit(op, flags, offset, length, null, 0, end -> changed(end, flight, change));

@@ -5,6 +5,7 @@ package dev.varve.fuzz;
 import dev.varve.sim.SimContent;
 import dev.varve.sim.SimHost;
 import dev.varve.vdi.engine.ActiveVdi;
+import dev.varve.vdi.engine.OpenLayer;
 
 import java.util.List;
 import java.util.UUID;
@@ -20,11 +21,11 @@ final class Disk {
     static ActiveVdi activate(SimHost host) {
         return new ActiveVdi(
                 new UUID(5, 6),
-                host.volume(),
-                VhdBytes.FORMAT.open(host.access(), true),
+                List.of(new OpenLayer(host.volume(), VhdBytes.FORMAT.open(host.access(), true))),
                 true,
                 REQUESTS,
                 List.of(),
+                below -> {},
                 () -> {});
     }
 }

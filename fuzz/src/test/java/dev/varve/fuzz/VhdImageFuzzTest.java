@@ -13,6 +13,7 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ActiveVdi;
+import dev.varve.vdi.engine.OpenLayer;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
 
@@ -64,7 +65,14 @@ class VhdImageFuzzTest {
 
     private static void serve(SimHost host, ImageLayer layer) {
         ActiveVdi vdi =
-                new ActiveVdi(new UUID(5, 6), host.volume(), layer, true, 4, List.of(), () -> {});
+                new ActiveVdi(
+                        new UUID(5, 6),
+                        List.of(new OpenLayer(host.volume(), layer)),
+                        true,
+                        4,
+                        List.of(),
+                        below -> {},
+                        () -> {});
         long size = layer.sizeBytes();
         int length = (int) Math.min(size, MOST_BYTES);
         MemorySegment memory = host.allocate(length);
@@ -73,7 +81,7 @@ class VhdImageFuzzTest {
         assertEquals(IoStatus.OK, run(host, vdi, BlockOp.WRITE, 0, 512, memory));
         assertEquals(IoStatus.OK, run(host, vdi, BlockOp.WRITE, size - 512, 512, memory));
         assertEquals(IoStatus.OK, run(host, vdi, BlockOp.FLUSH, 0, 0, null));
-        layer.seal(host.access());
+        layer.seal(host.access(), layer.info().hidden());
         ImageInfo closed = VhdBytes.FORMAT.inspect(host.access());
         assertTrue(closed.clean());
         assertEquals(size, closed.sizeBytes());

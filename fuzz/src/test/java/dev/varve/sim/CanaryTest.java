@@ -7,15 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.IoStatus;
-import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.image.CommitListener;
 import dev.varve.vdi.image.ImageLayer;
-import dev.varve.vdi.image.LayerHost;
-import dev.varve.vdi.image.Mapping;
 
 import org.junit.jupiter.api.Test;
 
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.function.Supplier;
 
@@ -56,13 +57,12 @@ class CanaryTest {
     }
 
     /** Tells when a commit with metadata begins; those that wait for another one are left alone. */
-    private static final class WatchedLayer implements ImageLayer {
-        private final ImageLayer layer;
+    private static final class WatchedLayer extends ForwardingLayer {
         private final Runnable beginning;
         private int running;
 
         WatchedLayer(ImageLayer layer, Runnable beginning) {
-            this.layer = layer;
+            super(layer);
             this.beginning = beginning;
         }
 
@@ -77,60 +77,105 @@ class CanaryTest {
                         listener.committed(status);
                     });
         }
+    }
+
+    /**
+     * Uses the places of blocks that were given up anew while the commit that clears their entries
+     * is being made durable, which takes long. Nobody is told that it is durable before it is.
+     */
+    private static final class EarlyReuse implements Sabotage {
+        private static final long LONG_NANOS = 20_000_000;
+
+        private final Deque<CommitListener> waiting = new ArrayDeque<>();
+        private int flushesToCome;
+        private boolean running;
+        private Runnable real;
+        private CommitListener told;
 
         @Override
-        public long sizeBytes() {
-            return layer.sizeBytes();
+        public List<BlockFilter> aboveMedium() {
+            waiting.clear();
+            flushesToCome = 0;
+            running = false;
+            return List.of(new EarlyFilter());
         }
 
         @Override
-        public void bind(LayerHost host) {
-            layer.bind(host);
+        public ImageLayer wrap(ImageLayer layer) {
+            return new EarlyLayer(layer);
         }
 
-        @Override
-        public void lookup(BlockRequest request, long offset, long length, Mapping answer) {
-            layer.lookup(request, offset, length, answer);
+        private final class EarlyFilter extends BlockFilter {
+            @Override
+            public void submit(BlockRequest request) {
+                if (request.op != BlockOp.FLUSH || flushesToCome == 0 || --flushesToCome > 0) {
+                    next().submit(request);
+                    return;
+                }
+                IoContext lane = request.context;
+                real = () -> lane.schedule(new LaneTimer(() -> flush(lane)), LONG_NANOS);
+                lane.atEndOfTurn(() -> request.complete(IoStatus.OK));
+            }
+
+            private void flush(IoContext lane) {
+                BlockRequest flush = lane.acquire().set(BlockOp.FLUSH, 0, 0, 0);
+                flush.push(this::flushed);
+                next().submit(flush);
+            }
+
+            private void flushed(BlockRequest flush) {
+                IoStatus status = flush.status;
+                flush.context.release(flush);
+                told.committed(status);
+            }
         }
 
-        @Override
-        public void prepare(BlockRequest request, long offset, long length, Mapping answer) {
-            layer.prepare(request, offset, length, answer);
-        }
+        private final class EarlyLayer extends ForwardingLayer {
+            EarlyLayer(ImageLayer layer) {
+                super(layer);
+            }
 
-        @Override
-        public void written(long offset, long length) {
-            layer.written(offset, length);
-        }
+            @Override
+            public boolean needsCommit(long offset, long length) {
+                return running || layer.needsCommit(offset, length);
+            }
 
-        @Override
-        public void abandoned(long offset, long length) {
-            layer.abandoned(offset, length);
-        }
+            @Override
+            public void commit(CommitListener listener) {
+                waiting.add(listener);
+                if (!running) {
+                    begin();
+                }
+            }
 
-        @Override
-        public boolean needsCommit(long offset, long length) {
-            return layer.needsCommit(offset, length);
-        }
+            private void begin() {
+                running = true;
+                List<CommitListener> served = List.copyOf(waiting);
+                waiting.clear();
+                told = status -> end(served, status);
+                flushesToCome = layer.isDirty() ? 2 : 0;
+                real = null;
+                layer.commit(this::committed);
+            }
 
-        @Override
-        public void failed(IoStatus status) {
-            layer.failed(status);
-        }
+            private void committed(IoStatus status) {
+                if (real == null) {
+                    told.committed(status);
+                    return;
+                }
+                if (layer.retireFreed()) {
+                    layer.reuseFreed();
+                }
+                real.run();
+            }
 
-        @Override
-        public boolean isDirty() {
-            return layer.isDirty();
-        }
-
-        @Override
-        public void resize(BlockAccess access, long newSizeBytes) {
-            layer.resize(access, newSizeBytes);
-        }
-
-        @Override
-        public void seal(BlockAccess access) {
-            layer.seal(access);
+            private void end(List<CommitListener> served, IoStatus status) {
+                running = false;
+                served.forEach(listener -> listener.committed(status));
+                if (!running && !waiting.isEmpty()) {
+                    begin();
+                }
+            }
         }
     }
 
@@ -186,6 +231,11 @@ class CanaryTest {
     @Test
     void findsMetadataThatIsWrittenBeforeItsData() {
         assertFound(new EarlyMetadata());
+    }
+
+    @Test
+    void findsPlacesThatAreUsedAnewTooEarly() {
+        assertFound(new EarlyReuse());
     }
 
     @Test

@@ -6,10 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.vdi.image.ImageLayer;
+
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -70,6 +73,45 @@ class VhdCrashSimulationTest {
             seeds.add(seed);
         }
         assertNone(failures(seeds));
+    }
+
+    /** Counts how often room is given up, and how often it may be used anew. */
+    private static final class CountingLayer extends ForwardingLayer {
+        private final int[] counts;
+
+        CountingLayer(ImageLayer layer, int[] counts) {
+            super(layer);
+            this.counts = counts;
+        }
+
+        @Override
+        public long free(long offset, long length) {
+            long freed = layer.free(offset, length);
+            counts[0] += freed > 0 ? 1 : 0;
+            return freed;
+        }
+
+        @Override
+        public void reuseFreed() {
+            counts[1]++;
+            layer.reuseFreed();
+        }
+    }
+
+    @Test
+    void givesRoomUpAndUsesItAnew() {
+        int[] counts = new int[2];
+        Sabotage counting =
+                new Sabotage() {
+                    @Override
+                    public ImageLayer wrap(ImageLayer layer) {
+                        return new CountingLayer(layer, counts);
+                    }
+                };
+        for (long seed = 1; seed <= 40; seed++) {
+            Simulation.run(new Seed(seed), counting);
+        }
+        assertTrue(counts[0] > 50 && counts[1] > 15, () -> Arrays.toString(counts));
     }
 
     @Test
