@@ -191,26 +191,25 @@ public final class VhdDescription {
                     counts[2] = Math.max(counts[2], Integer.toUnsignedLong(entry));
                     return 0;
                 });
-        int blockBytes = image.header().blockBytes();
-        return new VhdFact.Group(
-                "blocks",
-                "blocks",
-                List.of(
-                        VhdFact.plain(
-                                "of the disk",
-                                "count",
-                                image.header().blocks(image.footer().currentSize())),
-                        VhdFact.plain("with a place", "allocated", counts[0]),
-                        VhdFact.plain("fully written, by the batmap", "full", counts[1]),
-                        VhdFact.bytes("room for data", "dataBytes", counts[0] * blockBytes),
-                        VhdFact.plain(
-                                "last one ends at",
-                                "endOffset",
-                                counts[0] == 0
-                                        ? image.metadataEnd()
-                                        : counts[2] * 512
-                                                + image.header().bitmapBytes()
-                                                + blockBytes)));
+        VhdHeader header = image.header();
+        List<VhdFact> facts =
+                new ArrayList<>(
+                        List.of(
+                                VhdFact.plain(
+                                        "of the disk",
+                                        "count",
+                                        header.blocks(image.footer().currentSize())),
+                                VhdFact.plain("with a place", "allocated", counts[0]),
+                                VhdFact.plain("fully written, by the batmap", "full", counts[1]),
+                                VhdFact.bytes(
+                                        "room for data",
+                                        "dataBytes",
+                                        counts[0] * header.blockBytes())));
+        if (counts[0] > 0) {
+            long end = counts[2] * 512 + header.bitmapBytes() + header.blockBytes();
+            facts.add(VhdFact.plain("the last one ends at", "endOffset", end));
+        }
+        return new VhdFact.Group("blocks", "blocks", facts);
     }
 
     // ---- the chain
