@@ -11,6 +11,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.DiskClient;
 import dev.varve.vdi.engine.EngineContext;
@@ -56,6 +58,8 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
@@ -88,6 +92,13 @@ class ChainTroubleTest {
 
         private static boolean needsRoom(List<VolumeChange> changes) {
             return changes.stream().anyMatch(each -> !(each instanceof VolumeChange.Delete));
+        }
+
+        /** Whether volumes can become larger. */
+        private volatile boolean growing = true;
+
+        void allowGrowth(boolean allowed) {
+            growing = allowed;
         }
 
         synchronized void allow(int commits) {
@@ -137,7 +148,36 @@ class ChainTroubleTest {
 
         @Override
         public StoreVolume open(VolumeId id, boolean writable) {
-            return store.open(id, writable);
+            StoreVolume volume = store.open(id, writable);
+            return new StoreVolume() {
+                @Override
+                public VolumeId id() {
+                    return volume.id();
+                }
+
+                @Override
+                public BlockDevice device() {
+                    return volume.device();
+                }
+
+                @Override
+                public CompletionStage<Long> grow(long sizeBytes) {
+                    return growing
+                            ? volume.grow(sizeBytes)
+                            : CompletableFuture.failedFuture(
+                                    ErrorCode.SR_NO_SPACE.because("the test's store is full"));
+                }
+
+                @Override
+                public void shrink(long sizeBytes) {
+                    volume.shrink(sizeBytes);
+                }
+
+                @Override
+                public void close() {
+                    volume.close();
+                }
+            };
         }
 
         @Override
@@ -435,6 +475,37 @@ class ChainTroubleTest {
         active.close(operation);
         assertArrayEquals(pattern(4096, 6), Arrays.copyOf(read(snapshot, BLOCK), 4096));
         assertArrayEquals(pattern(4096, 7), Arrays.copyOf(read(vdi, BLOCK), 4096));
+        assertQuarantined();
+    }
+
+    /** The names have room, what is to be in the images has not. */
+    @Test
+    void aSnapshotWithoutRoomForItsImageLeavesNothing() {
+        UUID vdi = create(1);
+        Set<VolumeId> before = ids();
+        ActiveVdi active = disks.activate(vdi, true, operation);
+        DiskClient client = new DiskClient(active);
+        client.write(4096, pattern(4096, 5));
+        store.allowGrowth(false);
+        assertEquals(
+                ErrorCode.SR_NO_SPACE,
+                assertThrows(StorageException.class, () -> snapshot(vdi)).code());
+        assertEquals(before, ids());
+        client.write(8192, pattern(4096, 6));
+        assertEquals(IoStatus.NO_SPACE, client.tryWrite(3 * BLOCK, pattern(4096, 7), 0));
+        client.flush();
+        store.allowGrowth(true);
+        client.write(3 * BLOCK, pattern(4096, 7));
+        UUID snapshot = snapshot(vdi);
+        store.allowGrowth(false);
+        assertEquals(IoStatus.NO_SPACE, client.tryWrite(4096, pattern(4096, 8), 0));
+        assertArrayEquals(pattern(4096, 5), client.read(4096, 4096));
+        store.allowGrowth(true);
+        client.write(4096, pattern(4096, 8));
+        active.close(operation);
+        assertArrayEquals(pattern(4096, 5), Arrays.copyOf(read(snapshot, 4096), 4096));
+        assertArrayEquals(pattern(4096, 8), Arrays.copyOf(read(vdi, 4096), 4096));
+        assertArrayEquals(pattern(4096, 7), Arrays.copyOf(read(vdi, 3 * BLOCK), 4096));
         assertQuarantined();
     }
 
