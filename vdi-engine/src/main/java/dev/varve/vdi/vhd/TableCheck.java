@@ -51,7 +51,9 @@ final class TableCheck {
         readTable();
         Arrays.sort(placed, 0, count);
         checkOverlaps();
-        checkBitmaps();
+        byte[] full = image.readFull(access);
+        checkBitmaps(full);
+        checkNothingElseIsFull(full);
     }
 
     // ---- the table
@@ -158,8 +160,7 @@ final class TableCheck {
 
     // ---- bitmaps
 
-    private void checkBitmaps() {
-        byte[] full = image.readFull(access);
+    private void checkBitmaps(byte[] full) {
         boolean alone = image.footer().type() == VhdFooter.Type.DYNAMIC;
         for (int i = 0; i < count; i++) {
             byte[] bits = access.read(from(i), header.bitmapBytes());
@@ -184,6 +185,24 @@ final class TableCheck {
                             .formatted(partlyZero - 1),
                     "a write that a crash interrupted, and that nobody was told is safe, leaves"
                             + " that; the disk reads as zero there");
+        }
+    }
+
+    private void checkNothingElseIsFull(byte[] full) {
+        for (int i = 0; i < count; i++) {
+            full[block(i) >> 3] &= (byte) ~(0x80 >> (block(i) & 7));
+        }
+        int left = 0;
+        for (byte bits : full) {
+            left += Integer.bitCount(bits & 0xFF);
+        }
+        if (left > 0) {
+            findings.add(
+                    Weight.NOTE,
+                    BatmapCheck.WHERE,
+                    "calls %d blocks fully written that have no place".formatted(left),
+                    "a crash after blocks were given up leaves that, and nobody reads it; it goes"
+                            + " when the disk is attached and detached");
         }
     }
 

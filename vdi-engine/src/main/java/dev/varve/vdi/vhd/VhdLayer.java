@@ -102,6 +102,7 @@ final class VhdLayer implements ImageLayer {
         commit = writable ? new VhdCommit(io, table, bitmaps, space, bitmapSectors) : null;
         usedBlocks = writable ? found.blocks() : -1;
         endInOrder = info.clean() && image.firstInOrder();
+        batmapChanged = !calledFull.isEmpty();
     }
 
     @Override

@@ -168,6 +168,23 @@ class LeftImagesTest {
         assertInOrder(vdi);
     }
 
+    /** As long as the image does not become longer, it looks as if it had been closed. */
+    @Test
+    void aBlockThatWasGivenUpIsNotCalledFullOnceTheImageIsClosed() {
+        UUID vdi = create();
+        ActiveVdi active = activate(vdi);
+        new DiskClient(active).write(BLOCK, pattern(BLOCK, 1));
+        active.close(operation);
+        DiskClient client = new DiskClient(activate(vdi));
+        client.discard(BLOCK, BLOCK);
+        client.flush();
+        kill();
+        assertNotEquals(VhdVerdict.INVALID, check(volume(vdi)).verdict(), told(vdi));
+        assertTrue(told(vdi).contains("calls 1 blocks fully written"), told(vdi));
+        activate(vdi).close(operation);
+        assertInOrder(vdi);
+    }
+
     private String told(UUID vdi) {
         return check(volume(vdi)).findings().toString();
     }
