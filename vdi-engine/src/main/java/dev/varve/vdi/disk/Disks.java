@@ -286,12 +286,31 @@ public final class Disks implements DiskService {
                                                                 branch.source().id().kind(),
                                                                 branch.uuid())))
                         .toList();
-        List<VolumeId> bases = branches.make(wanted, () -> names, operation);
+        List<VolumeId> bases =
+                makeOrForget(
+                        wanted,
+                        () -> names,
+                        wanted.stream().map(branch -> branch.source().id()).toList(),
+                        operation);
         List<UUID> changed = new ArrayList<>();
         wanted.forEach(branch -> changed.add(branch.uuid()));
         wanted.forEach(branch -> changed.add(branch.source().id().uuid()));
         bases.forEach(base -> changed.add(base.uuid()));
         return changes(changed, List.of(), operation);
+    }
+
+    /** What a failure leaves may not be known: then it is looked at again before it counts. */
+    private List<VolumeId> makeOrForget(
+            List<ImageBranches.Branch> wanted,
+            ImageBranches.Finish finish,
+            List<VolumeId> changing,
+            Operation operation) {
+        try {
+            return branches.make(wanted, finish, operation);
+        } catch (RuntimeException | Error e) {
+            changing.forEach(tree::remove);
+            throw e;
+        }
     }
 
     private DiskChanges changes(List<UUID> changed, List<UUID> removed, Operation operation) {
@@ -319,9 +338,10 @@ public final class Disks implements DiskService {
         List<VolumeId> bases;
         synchronized (removal) {
             bases =
-                    branches.make(
+                    makeOrForget(
                             List.of(branch),
                             () -> replace(branch, disk.id(), removed, operation),
+                            List.of(disk.id(), source.id()),
                             operation);
             removed.forEach(tree::remove);
             List<UUID> changed = new ArrayList<>(List.of(vdi, snapshot));

@@ -307,7 +307,7 @@ final class ImageBranches {
     /**
      * A commit can fail after it has happened, when the storage went away before everything was in
      * place. Then an active disk has to change over, or else it would write to what others take for
-     * unchanging.
+     * unchanging. It has happened when the new images have their names.
      */
     private void commitOrLearn(List<Plan> plans, Finish finish) {
         try {
@@ -322,8 +322,7 @@ final class ImageBranches {
     private boolean hasHappened(List<Plan> plans, StorageException failure) {
         try {
             store.commit(List.of()); // finishes what is unfinished
-            return plans.stream()
-                    .anyMatch(plan -> plan.isSplit() && store.find(plan.base).isPresent());
+            return plans.stream().allMatch(plan -> store.find(plan.branch.incoming()).isEmpty());
         } catch (StorageException e) {
             failure.addSuppressed(e);
             return false;
