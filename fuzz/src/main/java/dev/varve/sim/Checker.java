@@ -100,6 +100,9 @@ final class Checker {
             int sector,
             List<ModelDisk.Change> touching,
             boolean afterCrash) {
+        if (model.isOpen()) {
+            return findInBranch(memory, at, sector, touching);
+        }
         int count = model.candidates(sector, touching, afterCrash);
         for (int i = 0; i < count; i++) {
             if (patterns.matches(memory, at, model.candidate(i), sector)) {
@@ -111,6 +114,24 @@ final class Checker {
                         .formatted(sector, patterns.name(memory, at, sector), names()));
     }
 
+    private int findInBranch(
+            MemorySegment memory, long at, int sector, List<ModelDisk.Change> touching) {
+        ModelDisk.Match match = stamp -> patterns.matches(memory, at, stamp, sector);
+        if (!model.narrow(sector, touching, match)) {
+            model.candidates(sector, touching, true);
+            throw new SimulationFailure(
+                    "sector %d reads %s, and no instant explains that; its values were %s"
+                            .formatted(sector, patterns.name(memory, at, sector), names()));
+        }
+        int count = model.candidates(sector, touching, true);
+        for (int i = 0; i < count; i++) {
+            if (match.matches(model.candidate(i))) {
+                return model.candidate(i);
+            }
+        }
+        return Patterns.ZERO;
+    }
+
     private String names() {
         return model.describeCandidates();
     }
@@ -120,11 +141,10 @@ final class Checker {
         int end = first + (int) (length / Patterns.SECTOR);
         List<ModelDisk.Change> touching = model.touching(first, end);
         for (int sector = first; sector < end; sector++) {
-            int count = model.candidates(sector, touching, afterCrash);
-            boolean zero = false;
-            for (int i = 0; i < count; i++) {
-                zero |= model.candidate(i) == Patterns.ZERO;
-            }
+            boolean zero =
+                    model.isOpen()
+                            ? model.narrow(sector, touching, stamp -> stamp == Patterns.ZERO)
+                            : mayBeZero(sector, touching, afterCrash);
             if (!zero) {
                 throw new SimulationFailure(
                         "sector %d is told to be a hole, but may only have the values %s"
@@ -132,5 +152,15 @@ final class Checker {
             }
             model.decide(sector, Patterns.ZERO);
         }
+    }
+
+    private boolean mayBeZero(int sector, List<ModelDisk.Change> touching, boolean afterCrash) {
+        int count = model.candidates(sector, touching, afterCrash);
+        for (int i = 0; i < count; i++) {
+            if (model.candidate(i) == Patterns.ZERO) {
+                return true;
+            }
+        }
+        return false;
     }
 }

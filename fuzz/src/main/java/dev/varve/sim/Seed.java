@@ -19,8 +19,13 @@ public record Seed(long value) {
         return new SplittableRandom(value * 0x9E3779B97F4A7C15L + purpose.hashCode());
     }
 
-    /** The one command that runs the same simulation again. */
+    /** The one command that runs the same simulation of one disk again. */
     public String replayCommand() {
         return "./varve test --sim-seed " + value;
+    }
+
+    /** The one command that runs the same simulation of trees of disks again. */
+    public String treeReplayCommand() {
+        return "./varve test --test TreeCrashSimulationTest --sim-seed " + value;
     }
 }

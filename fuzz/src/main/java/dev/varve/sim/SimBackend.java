@@ -37,6 +37,8 @@ public final class SimBackend implements IoBackend {
         WATCHED_WRITTEN,
         /** The medium has finished a write to that place which made an entry all ones. */
         WATCHED_CLEARED,
+        /** A commit of names has happened. */
+        COMMITTED,
         /** A guest was told that something is durable. */
         PROMISED
     }

@@ -2,7 +2,6 @@
 
 package dev.varve.sim;
 
-import dev.varve.vdi.Operation;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.engine.OpenVolume;
@@ -41,7 +40,11 @@ public final class SimHost implements AutoCloseable {
         disk = new SimDisk(machine.backend(), random, plan, trace, content);
         SimVolume simVolume = new SimVolume(machine.backend(), random, plan, disk);
         volume = new OpenVolume(lane(), simVolume, true, filters);
-        access = volume.access(Operation.unbounded("simulate", clock));
+        access = volume.access(machine.operation());
+    }
+
+    SimMachine machine() {
+        return machine;
     }
 
     /** The lane. */
@@ -67,11 +70,6 @@ public final class SimHost implements AutoCloseable {
     /** The volume for code that waits; waiting is running the lane. */
     public BlockAccess access() {
         return access;
-    }
-
-    /** An operation without a deadline. */
-    Operation operation() {
-        return Operation.unbounded("simulate", machine.clock());
     }
 
     /** Memory that lives as long as the host. */

@@ -2,6 +2,7 @@
 
 package dev.varve.sim;
 
+import dev.varve.vdi.Operation;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.image.MetadataBudget;
@@ -84,6 +85,11 @@ final class SimMachine implements Waiting, AutoCloseable {
         return lanes;
     }
 
+    /** An operation without a deadline. */
+    Operation operation() {
+        return Operation.unbounded("simulate", clock);
+    }
+
     /** Has something done between two turns from now on, which must not wait. */
     void betweenTurns(Runnable work) {
         users = work;
@@ -138,8 +144,9 @@ final class SimMachine implements Waiting, AutoCloseable {
             work += lane.doWork();
         }
         if (trouble != null) {
+            // A new one each time: what is thrown while another is on its way is added to that.
             throw trouble instanceof SimulationFailure finding
-                    ? finding
+                    ? new SimulationFailure(finding.getMessage(), finding)
                     : new SimulationFailure("a stage of the lane threw", trouble);
         }
         requirePower();

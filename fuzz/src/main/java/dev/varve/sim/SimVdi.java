@@ -10,7 +10,6 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.OpenLayer;
 import dev.varve.vdi.image.ImageFormat;
-import dev.varve.vdi.image.ImageLayer;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -21,22 +20,37 @@ final class SimVdi {
     private static final UUID ID = new UUID(0x5EED, 2);
     private static final int REQUESTS = 16;
 
-    private final SimHost host;
+    private static final int BUFFER_BYTES = 1 << 20;
+
+    private final SimMachine machine;
     private final ActiveVdi vdi;
+    private MemorySegment buffer;
 
     /** Opens the image of the host's volume; this is also what repairs it after a crash. */
     SimVdi(SimHost host, ImageFormat format, Sabotage sabotage) {
-        this.host = host;
-        ImageLayer layer = sabotage.wrap(format.open(host.access(), true));
-        this.vdi =
+        this(
+                host.machine(),
                 new ActiveVdi(
                         ID,
-                        List.of(new OpenLayer(host.volume(), layer)),
+                        List.of(
+                                new OpenLayer(
+                                        host.volume(),
+                                        sabotage.wrap(format.open(host.access(), true)))),
                         true,
                         REQUESTS,
                         sabotage.aboveDisk(),
                         below -> {},
-                        () -> {});
+                        () -> {}));
+    }
+
+    /** A disk that is active already. */
+    SimVdi(SimMachine machine, ActiveVdi vdi) {
+        this.machine = machine;
+        this.vdi = vdi;
+    }
+
+    ActiveVdi active() {
+        return vdi;
     }
 
     long sizeBytes() {
@@ -52,14 +66,17 @@ final class SimVdi {
             MemorySegment memory,
             long memoryOffset,
             BlockCompletion completion) {
-        BlockRequest request = host.lane().acquire().set(op, flags, offset, length);
+        BlockRequest request = vdi.lane().acquire().set(op, flags, offset, length);
         request.data(memory, memoryOffset).push(completion);
         vdi.device().submit(request);
     }
 
-    /** Reads and waits. */
+    /** Reads and waits; what was read is there until the next call. */
     MemorySegment read(long offset, int length) {
-        MemorySegment memory = host.allocate(length);
+        if (buffer == null) {
+            buffer = machine.allocate(BUFFER_BYTES);
+        }
+        MemorySegment memory = buffer;
         IoStatus[] outcome = new IoStatus[1];
         submit(BlockOp.READ, 0, offset, length, memory, 0, end -> outcome[0] = end(end));
         await(outcome, "a read");
@@ -70,7 +87,7 @@ final class SimVdi {
     ExtentList extents(long offset, long length) {
         ExtentList list = new ExtentList(64);
         IoStatus[] outcome = new IoStatus[1];
-        BlockRequest request = host.lane().acquire().set(BlockOp.EXTENTS, 0, offset, length);
+        BlockRequest request = vdi.lane().acquire().set(BlockOp.EXTENTS, 0, offset, length);
         request.extents = list;
         request.push(end -> outcome[0] = end(end));
         vdi.device().submit(request);
@@ -85,7 +102,7 @@ final class SimVdi {
     }
 
     private void await(IoStatus[] outcome, String what) {
-        host.runUntil(() -> outcome[0] != null);
+        machine.runUntil(() -> outcome[0] != null);
         if (outcome[0] != IoStatus.OK) {
             throw new SimulationFailure(what + " ended with " + outcome[0]);
         }
@@ -93,11 +110,11 @@ final class SimVdi {
 
     /** Makes the disk larger. */
     void resize(long newSizeBytes) {
-        vdi.resize(newSizeBytes, host.operation());
+        vdi.resize(newSizeBytes, machine.operation());
     }
 
     /** Leaves the image in order. */
     void close() {
-        vdi.close(host.operation());
+        vdi.close(machine.operation());
     }
 }

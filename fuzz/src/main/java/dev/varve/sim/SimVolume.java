@@ -2,6 +2,7 @@
 
 package dev.varve.sim;
 
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
@@ -18,28 +19,72 @@ import java.util.random.RandomGenerator;
  * crash.
  */
 final class SimVolume implements StoreVolume {
-    private static final VolumeId ID = new VolumeId(VolumeKind.VHD, new UUID(0x5EED, 1));
+    /** What a volume has to ask the store that it is in. */
+    interface Home {
+        /** What it is called now. */
+        VolumeId id();
+
+        /** Whether there is no room to grow. */
+        boolean isFull();
+
+        /** It is not used any more. */
+        void closed();
+    }
+
+    private static final Home ALONE =
+            new Home() {
+                @Override
+                public VolumeId id() {
+                    return new VolumeId(VolumeKind.VHD, new UUID(0x5EED, 1));
+                }
+
+                @Override
+                public boolean isFull() {
+                    return false;
+                }
+
+                @Override
+                public void closed() {}
+            };
 
     private final SimBackend backend;
     private final RandomGenerator random;
     private final FaultPlan plan;
     private final SimDisk disk;
+    private final BlockDevice device;
+    private final Home home;
 
+    /** A volume without a store. */
     SimVolume(SimBackend backend, RandomGenerator random, FaultPlan plan, SimDisk disk) {
+        this(backend, random, plan, disk, disk, ALONE);
+    }
+
+    /**
+     * @param device what stands in front of the disk
+     */
+    SimVolume(
+            SimBackend backend,
+            RandomGenerator random,
+            FaultPlan plan,
+            SimDisk disk,
+            BlockDevice device,
+            Home home) {
         this.backend = backend;
         this.random = random;
         this.plan = plan;
         this.disk = disk;
+        this.device = device;
+        this.home = home;
     }
 
     @Override
     public VolumeId id() {
-        return ID;
+        return home.id();
     }
 
     @Override
     public BlockDevice device() {
-        return disk;
+        return device;
     }
 
     @Override
@@ -52,6 +97,10 @@ final class SimVolume implements StoreVolume {
     private void grow(long sizeBytes, CompletableFuture<Long> grown) {
         long size = roundUp(sizeBytes, plan.growthStepBytes());
         if (size > disk.geometry().sizeBytes()) {
+            if (home.isFull()) {
+                grown.completeExceptionally(ErrorCode.SR_NO_SPACE.because("the store is full"));
+                return;
+            }
             disk.resize(size);
         }
         grown.complete(disk.geometry().sizeBytes());
@@ -78,5 +127,7 @@ final class SimVolume implements StoreVolume {
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        home.closed();
+    }
 }

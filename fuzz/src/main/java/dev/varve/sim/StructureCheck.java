@@ -41,9 +41,13 @@ final class StructureCheck {
 
     private final boolean neverCrashed;
 
-    private StructureCheck(SimContent image, boolean neverCrashed) {
+    /** Whether it may rest on another image, and be hidden. */
+    private final boolean node;
+
+    private StructureCheck(SimContent image, boolean neverCrashed, boolean node) {
         this.image = image;
         this.neverCrashed = neverCrashed;
+        this.node = node;
         this.size = image.sizeBytes();
     }
 
@@ -55,7 +59,12 @@ final class StructureCheck {
      *     it was safe, and a reader that goes by the bits sees zeros.
      */
     static void check(SimContent image, boolean neverCrashed) {
-        new StructureCheck(image, neverCrashed).run();
+        new StructureCheck(image, neverCrashed, false).run();
+    }
+
+    /** The same for an image of a tree. */
+    static void checkNode(SimContent image) {
+        new StructureCheck(image, false, true).run();
     }
 
     private void run() {
@@ -66,12 +75,13 @@ final class StructureCheck {
             expect(footer.getLong(48) <= size - SECTOR, "a fixed disk lies inside the volume");
             return;
         }
-        expect(footer.getInt(60) == 3, "the disk is dynamic");
+        boolean resting = node && footer.getInt(60) == 4;
+        expect(resting || footer.getInt(60) == 3, "the disk is dynamic");
         expect(
                 Arrays.equals(footer.bytes, at(0, SECTOR).bytes),
                 "the footer at the start is that at the end");
         Structure header = at(footer.getLong(16), 1024);
-        checkHeader(header);
+        checkHeader(header, resting);
         checkBlocks(footer, header);
     }
 
@@ -81,17 +91,19 @@ final class StructureCheck {
         expect(footer.getInt(12) == 0x10000, "the footer is of version 1.0");
         expect(checksum(footer.bytes, 64) == footer.getInt(64), "the footer's checksum is right");
         expect(
-                footer.bytes[84] == 0 && footer.bytes[85] == 0,
+                footer.bytes[84] == 0 && (footer.bytes[85] == 0 || (node && footer.bytes[85] == 1)),
                 "the disk is neither saved nor hidden");
         expectZero(footer.bytes, 86, SECTOR, "the footer");
     }
 
-    private void checkHeader(Structure header) {
+    private void checkHeader(Structure header, boolean resting) {
         expect(header.getLong(0) == HEADER_COOKIE, "there is a header");
         expect(header.getLong(8) == -1, "the header has no next structure");
         expect(header.getInt(24) == 0x10000, "the header is of version 1.0");
         expect(checksum(header.bytes, 36) == header.getInt(36), "the header's checksum is right");
-        expectZero(header.bytes, 40, 1024, "the header of a disk without parent");
+        if (!resting) {
+            expectZero(header.bytes, 40, 1024, "the header of a disk without parent");
+        }
     }
 
     private void checkBlocks(Structure footer, Structure header) {

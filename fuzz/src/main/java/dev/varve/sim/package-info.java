@@ -5,6 +5,11 @@
  * layer and filters over a clock and a medium that are made up. One thread; everything follows from
  * one {@link dev.varve.sim.Seed}.
  *
+ * <p>{@link dev.varve.sim.Simulation} is the life of one disk, also of images that other programs
+ * made. {@link dev.varve.sim.TreeSimulation} is that of all disks of a repository: the real
+ * operations on disks and the real engine over a made-up store, while guests go on. Whoever waits
+ * in these runs the lanes meanwhile, so nothing of them is written anew here.
+ *
  * <h2>The fault plan: what we claim to survive</h2>
  *
  * <ul>
@@ -21,9 +26,23 @@
  *       byte or in steps, and can be cut off to the byte, to a step, or not at all.
  *   <li><b>Completion in any order</b> after microseconds or, in some plans, up to 400 ms.
  *   <li><b>A discard</b> makes zeros or does nothing.
+ *   <li><b>Blocks that are given up</b> and whose places others take, with the power going off
+ *       while the table is cleared.
  *   <li><b>Guests that write metadata</b>: the image's own footer where a reader may look for one.
  *   <li><b>Images of others</b>: smaller blocks, blocks that begin anywhere, with and without
  *       batmap.
+ * </ul>
+ *
+ * <p>For trees, besides:
+ *
+ * <ul>
+ *   <li><b>Loss of power at any event</b> of creating, snapshotting one or several disks, cloning,
+ *       reverting, copying, making larger, destroying, attaching, detaching, looking at everything,
+ *       and of a store that recovers; often around the moment when a commit of names has happened.
+ *   <li><b>Commits that fail</b>: before they have happened, or after, with any part of them in
+ *       place, to be finished by the next commit. One in a row.
+ *   <li><b>A full store</b>: volumes do not grow, and only single removals are committed.
+ *   <li><b>One or two lanes</b>, plenty of memory for metadata or hardly any.
  * </ul>
  *
  * <h2>What is checked</h2>
@@ -36,16 +55,26 @@
  * that never ends, a stage that throws, memory that changes while it is written, a request outside
  * the volume, and writes that overlap in flight are findings.
  *
+ * <p>For trees, besides: an operation that was not confirmed has happened wholly or not at all,
+ * also one that failed. No image is quarantined, every one rests on an inner node that is there,
+ * nothing that was being made is left by {@code recover}, names and marks of snapshots are kept. A
+ * snapshot or clone that was confirmed holds what its source held at one instant of the operation,
+ * for ever; several snapshots are of one instant: what was begun when something was over that
+ * another lacks is in none. One that was not confirmed holds, in each sector, something that its
+ * source held since the operation began. After an orderly end all images are in order, no metadata
+ * is in memory, no inner node is left over; and when all disks are destroyed the store is empty.
+ *
  * <h2>What is not checked</h2>
  *
  * <ul>
  *   <li>Sectors that come back changed by themselves, reads that fail, flushes that fail: the
- *       medium tells the truth and does what it is told. Full stores.
+ *       medium tells the truth and does what it is told. Commits that fail several times in a row.
  *   <li>What a guest gets that sends overlapping requests at the same time.
  *   <li>Sectors of a block whose bit is clear: after a crash they may hold data of writes that were
  *       never acknowledged as safe. We read zeros there; a reader that ignores bitmaps does not.
- *   <li>Several lanes, threads, the control plane, chains of images, and what a store does to make
- *       its own metadata durable.
+ *   <li>Threads, and so operations on disks side by side; the control plane; trees with images of
+ *       other programs or of kind RAW; and what a real store does to make its own metadata durable,
+ *       for which the drivers have tests of their own.
  *   <li>Whether every byte is read through another program.
  * </ul>
  */

@@ -1,0 +1,250 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sim;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.block.BlockFeature;
+import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.Geometry;
+import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.image.CommitListener;
+import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.store.StoreFeature;
+import dev.varve.vdi.store.StoreSpace;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeChange;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeInfo;
+import dev.varve.vdi.store.VolumeKind;
+import dev.varve.vdi.store.VolumeStore;
+
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/** Plants defects in trees of disks, of which the simulation must find each. */
+@Tag("sim")
+class TreeCanaryTest {
+    private static final int SEEDS = 400;
+
+    /** A layer that knows whether it was the leaf of a disk and is an inner node now. */
+    private abstract static class FormerLeaf extends ForwardingLayer {
+        private final VolumeId opened;
+        private final Supplier<VolumeId> name;
+
+        FormerLeaf(ImageLayer layer, Supplier<VolumeId> name) {
+            super(layer);
+            this.name = name;
+            this.opened = name.get();
+        }
+
+        boolean isFormer() {
+            return opened.kind() == VolumeKind.VHD && !opened.equals(name.get());
+        }
+    }
+
+    /** After a switch, a flush does not wait for what the former leaf got before. */
+    private static final class FlushesOfTheLeafOnly implements TreeSabotage {
+        @Override
+        public ImageLayer wrap(ImageLayer layer, Supplier<VolumeId> name) {
+            return new FormerLeaf(layer, name) {
+                @Override
+                public void commit(CommitListener listener) {
+                    if (isFormer()) {
+                        layer.commit(status -> {});
+                        listener.committed(IoStatus.OK);
+                    } else {
+                        layer.commit(listener);
+                    }
+                }
+            };
+        }
+    }
+
+    /** A disk changes over to its new leaf before the names of both are durable. */
+    private static final class NamesAfterTheSwitch implements TreeSabotage {
+        @Override
+        public long commitsLateNanos() {
+            return 3_000_000;
+        }
+    }
+
+    /** The index is not told of a write to a former leaf that began before the switch. */
+    private static final class IndexMissesLateWrites implements TreeSabotage {
+        private BlockRequest ending;
+
+        @Override
+        public BlockDevice front(BlockDevice medium) {
+            return new BlockDevice() {
+                @Override
+                public Geometry geometry() {
+                    return medium.geometry();
+                }
+
+                @Override
+                public Set<BlockFeature> features() {
+                    return medium.features();
+                }
+
+                @Override
+                public void submit(BlockRequest request) {
+                    request.push(
+                            end -> {
+                                ending = end;
+                                end.complete(end.status);
+                            });
+                    medium.submit(request);
+                }
+
+                @Override
+                public void close() {}
+            };
+        }
+
+        @Override
+        public ImageLayer wrap(ImageLayer layer, Supplier<VolumeId> name) {
+            return new FormerLeaf(layer, name) {
+                @Override
+                public void written(long offset, long length, Object pin) {
+                    layer.written(offset, length, pin);
+                    if (isFormer()) {
+                        ending.length = 0; // the index is told of so many bytes
+                    }
+                }
+            };
+        }
+    }
+
+    /** A revert removes an inner node that others may rest on. */
+    private static final class RevertsRemoveTooMuch implements TreeSabotage {
+        @Override
+        public VolumeStore wrap(VolumeStore store) {
+            return new ForwardingStore(store) {
+                @Override
+                public void commit(List<VolumeChange> changes) {
+                    store.commit(isRevert(changes) ? withOneMore(changes) : changes);
+                }
+
+                private boolean isRevert(List<VolumeChange> changes) {
+                    return changes.stream()
+                            .anyMatch(
+                                    change ->
+                                            change instanceof VolumeChange.Rename rename
+                                                    && rename.from().kind() == VolumeKind.INCOMING
+                                                    && isReplaced(rename.to(), changes));
+                }
+
+                private boolean isReplaced(VolumeId id, List<VolumeChange> changes) {
+                    return store.find(id).isPresent()
+                            && changes.stream()
+                                    .noneMatch(
+                                            change ->
+                                                    change instanceof VolumeChange.Rename rename
+                                                            && rename.from().equals(id));
+                }
+
+                private List<VolumeChange> withOneMore(List<VolumeChange> changes) {
+                    List<VolumeChange> more = new ArrayList<>(changes);
+                    store.list().stream()
+                            .filter(VolumeInfo::hidden)
+                            .findFirst()
+                            .ifPresent(node -> more.add(new VolumeChange.Delete(node.id())));
+                    return more;
+                }
+            };
+        }
+    }
+
+    /** A store in front of another one. */
+    private abstract static class ForwardingStore implements VolumeStore {
+        private final VolumeStore store;
+
+        ForwardingStore(VolumeStore store) {
+            this.store = store;
+        }
+
+        @Override
+        public Set<StoreFeature> features() {
+            return store.features();
+        }
+
+        @Override
+        public StoreSpace space() {
+            return store.space();
+        }
+
+        @Override
+        public List<VolumeInfo> list() {
+            return store.list();
+        }
+
+        @Override
+        public String nameOf(VolumeId id) {
+            return store.nameOf(id);
+        }
+
+        @Override
+        public Optional<VolumeId> named(String name) {
+            return store.named(name);
+        }
+
+        @Override
+        public Optional<VolumeInfo> find(VolumeId id) {
+            return store.find(id);
+        }
+
+        @Override
+        public StoreVolume open(VolumeId id, boolean writable) {
+            return store.open(id, writable);
+        }
+
+        @Override
+        public void recover() {
+            store.recover();
+        }
+
+        @Override
+        public void close() {
+            store.close();
+        }
+    }
+
+    private static void assertFound(Supplier<TreeSabotage> sabotage) {
+        boolean found = false;
+        for (long seed = 1; seed <= SEEDS && !found; seed++) {
+            try {
+                TreeSimulation.run(new Seed(seed), sabotage.get());
+            } catch (SimulationFailure e) {
+                found = true;
+            }
+        }
+        assertTrue(found, () -> "none of " + SEEDS + " seeds found the defect");
+    }
+
+    @Test
+    void findsFlushesThatDoNotWaitForTheFormerLeaf() {
+        assertFound(FlushesOfTheLeafOnly::new);
+    }
+
+    @Test
+    void findsNamesThatAreDurableAfterTheSwitch() {
+        assertFound(NamesAfterTheSwitch::new);
+    }
+
+    @Test
+    void findsAnIndexThatMissesLateWrites() {
+        assertFound(IndexMissesLateWrites::new);
+    }
+
+    @Test
+    void findsRevertsThatRemoveTooMuch() {
+        assertFound(RevertsRemoveTooMuch::new);
+    }
+}
