@@ -129,11 +129,6 @@ final class TreeHost implements AutoCloseable {
         }
 
         @Override
-        public long emptyVolumeBytes(ImageSpec spec) {
-            return format.emptyVolumeBytes(small(spec));
-        }
-
-        @Override
         public void create(BlockAccess access, ImageSpec spec, Operation operation) {
             format.create(access, small(spec), operation);
         }

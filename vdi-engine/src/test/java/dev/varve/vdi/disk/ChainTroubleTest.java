@@ -279,7 +279,6 @@ class ChainTroubleTest {
         try (OpenVolume open = engine.open(store.open(volume(uuid), true), true)) {
             BlockAccess access = open.access(operation);
             format.create(access, spec, operation);
-            access.shrink(format.emptyVolumeBytes(spec));
         }
     }
 
