@@ -11,7 +11,9 @@ import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.image.LayerHost;
 import dev.varve.vdi.image.Mapping;
 
-/** A layer in front of another one, for a {@link Sabotage} that changes a little of what it does. */
+/**
+ * A layer in front of another one, for a {@link Sabotage} that changes a little of what it does.
+ */
 class ForwardingLayer implements ImageLayer {
     /** The layer behind this one. */
     protected final ImageLayer layer;

@@ -59,9 +59,7 @@ enum ImageKind {
             format.createFixed(access, ID, sizeBytes);
         } else {
             format.create(
-                    access,
-                    ImageSpec.plain(ID, sizeBytes),
-                    Operation.unbounded("create", clock));
+                    access, ImageSpec.plain(ID, sizeBytes), Operation.unbounded("create", clock));
         }
     }
 

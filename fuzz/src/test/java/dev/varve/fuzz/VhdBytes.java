@@ -46,8 +46,7 @@ final class VhdBytes {
     static SimContent ours(long sizeBytes) {
         try (SimHost host = host(new SimContent(0))) {
             Operation operation = Operation.unbounded("create", CLOCK);
-            FORMAT.create(
-                    host.access(), ImageSpec.plain(new UUID(1, 2), sizeBytes), operation);
+            FORMAT.create(host.access(), ImageSpec.plain(new UUID(1, 2), sizeBytes), operation);
             return host.disk().content().copy();
         }
     }

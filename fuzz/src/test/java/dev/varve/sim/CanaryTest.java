@@ -22,7 +22,7 @@ import java.util.function.Supplier;
 
 /** Plants defects of which the simulation must find each: one that finds nothing proves nothing. */
 class CanaryTest {
-    private static final int SEEDS = 600;
+    private static final int SEEDS = 1500;
 
     /**
      * Does not do the first flush of a commit that has metadata to write, so that the table and the

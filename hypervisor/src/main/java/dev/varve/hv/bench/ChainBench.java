@@ -59,7 +59,8 @@ public final class ChainBench {
         int seconds = Integer.parseInt(Programs.option(args, "--seconds", "5"));
         String only = Programs.option(args, "--only", "");
         List<String> parts = only.isEmpty() ? List.of("reads", "stalls", "scan") : List.of(only);
-        List<String> missing = Programs.missing("fio", "qemu-nbd", "qemu-img", "qemu-io", "nbdinfo");
+        List<String> missing =
+                Programs.missing("fio", "qemu-nbd", "qemu-img", "qemu-io", "nbdinfo");
         if (!missing.isEmpty()) {
             System.err.println(
                     "bench chain needs "
@@ -108,7 +109,13 @@ public final class ChainBench {
                 PAGES_PER_LAYER);
         System.out.printf(
                 "%-8s %-18s %9s %9s %9s %9s  %10s %12s%n",
-                "layers", "requests/s", "varve", "p99 us", "qcow2", "p99 us", "varve/qcow2",
+                "layers",
+                "requests/s",
+                "varve",
+                "p99 us",
+                "qcow2",
+                "p99 us",
+                "varve/qcow2",
                 "of 1 layer");
         UUID vdi = repository.create(VolumeKind.VHD, SIZE);
         URI ours = repository.attach(vdi);
@@ -242,8 +249,8 @@ public final class ChainBench {
 
     private void stalls(BenchRepository repository) throws IOException, InterruptedException {
         System.out.printf(
-                "%nlatency in ms of two readers and two writers (4 KiB, one request each), quiet and"
-                        + " during %d snapshots%n%n",
+                "%nlatency in ms of two readers and two writers (4 KiB, one request each), quiet"
+                    + " and during %d snapshots%n%n",
                 SNAPSHOTS);
         System.out.printf(
                 "%-8s %-7s %9s %9s %9s   %9s %9s %9s   %9s%n",
@@ -275,7 +282,9 @@ public final class ChainBench {
     }
 
     private void sleepUntil(long nanoTime) {
-        for (long left = nanoTime - clock.nanoTime(); left > 0; left = nanoTime - clock.nanoTime()) {
+        for (long left = nanoTime - clock.nanoTime();
+                left > 0;
+                left = nanoTime - clock.nanoTime()) {
             LockSupport.parkNanos(left);
         }
     }
@@ -320,8 +329,7 @@ public final class ChainBench {
         for (int i = 0; i < RATE_COUNT; i++) {
             one.run();
         }
-        System.out.printf(
-                "%-40s %9.1f%n", what, RATE_COUNT / ((clock.nanoTime() - begin) / 1e9));
+        System.out.printf("%-40s %9.1f%n", what, RATE_COUNT / ((clock.nanoTime() - begin) / 1e9));
     }
 
     /** Scans as many disks as snapshots of one disk that are copied as files. */

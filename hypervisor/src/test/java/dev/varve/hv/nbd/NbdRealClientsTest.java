@@ -83,8 +83,7 @@ class NbdRealClientsTest {
 
     @ParameterizedTest
     @CsvSource({"IO_URING", "POOL"})
-    void fioVerifiesWhatItWroteAcrossSnapshots(EngineContext.Backend backend)
-            throws Exception {
+    void fioVerifiesWhatItWroteAcrossSnapshots(EngineContext.Backend backend) throws Exception {
         Tool.require("fio");
         start(backend);
         ActiveVdi vdi = serve(VolumeKind.VHD);

@@ -39,8 +39,8 @@ import java.util.stream.IntStream;
  *
  * <p>Each writer numbers its writes and sends one after the other, so what a snapshot shows of a
  * writer's part of the disk must be what there was after exactly one of its writes: not earlier
- * than the last that had completed when the snapshot was asked for, and not later than the last that
- * was sent when it was there.
+ * than the last that had completed when the snapshot was asked for, and not later than the last
+ * that was sent when it was there.
  */
 @Tag("real")
 class SnapshotsUnderLoadTest {
@@ -169,9 +169,7 @@ class SnapshotsUnderLoadTest {
 
     private UUID snapshot(UUID vdi) {
         UUID uuid = UUID.randomUUID();
-        repository
-                .disks()
-                .snapshot(List.of(new SnapshotSpec(vdi, uuid)), repository.operation());
+        repository.disks().snapshot(List.of(new SnapshotSpec(vdi, uuid)), repository.operation());
         return uuid;
     }
 

@@ -138,12 +138,10 @@ final class DiskInspector {
     }
 
     private ImageTree.Node node(Found found, Predicate<VolumeId> isThere) {
-        return new ImageTree.Node(
-                found.volume().id(), parentOf(found, isThere), isHidden(found));
+        return new ImageTree.Node(found.volume().id(), parentOf(found, isThere), isHidden(found));
     }
 
-    private Optional<VolumeId> parentOf(
-            Found found, Predicate<VolumeId> isThere) {
+    private Optional<VolumeId> parentOf(Found found, Predicate<VolumeId> isThere) {
         return found.image() == null
                 ? Optional.empty()
                 : found.image().parent().stream()
@@ -202,8 +200,7 @@ final class DiskInspector {
         return verdict.orElse(null);
     }
 
-    private static String ownTrouble(
-            Found found, Optional<Found> parent, Collection<Found> all) {
+    private static String ownTrouble(Found found, Optional<Found> parent, Collection<Found> all) {
         if (found.trouble() != null) {
             return found.trouble();
         }

@@ -60,8 +60,7 @@ public final class Disks implements DiskService {
         this.formats = Map.copyOf(formats);
         this.random = random;
         this.parents = new StoreParents(store, id -> format(id.kind()));
-        this.inspector =
-                new DiskInspector(store, engine, parents, tree, id -> format(id.kind()));
+        this.inspector = new DiskInspector(store, engine, parents, tree, id -> format(id.kind()));
         this.branches = new ImageBranches(store, engine, parents, random);
     }
 
@@ -135,8 +134,7 @@ public final class Disks implements DiskService {
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, spec.uuid());
         VolumeId wanted = new VolumeId(spec.kind(), spec.uuid());
         refuseExisting(spec.uuid());
-        store.commit(
-                List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
+        store.commit(List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
         try {
             makeImage(incoming, format, ImageSpec.plain(spec.uuid(), size), operation);
             content.ifPresent(source -> fill(spec, incoming, format, source, operation));
@@ -154,8 +152,7 @@ public final class Disks implements DiskService {
         }
     }
 
-    private void makeImage(
-            VolumeId id, ImageFormat format, ImageSpec spec, Operation operation) {
+    private void makeImage(VolumeId id, ImageFormat format, ImageSpec spec, Operation operation) {
         try (OpenVolume open = engine.open(store.open(id, true), true)) {
             BlockAccess access = open.access(operation);
             format.create(access, spec, operation);
@@ -171,8 +168,7 @@ public final class Disks implements DiskService {
         ActiveVdi target =
                 engine.open(
                         spec.uuid(),
-                        new VdiEngine.Leaf(
-                                store.open(incoming, true), format, ParentSource.NONE),
+                        new VdiEngine.Leaf(store.open(incoming, true), format, ParentSource.NONE),
                         true,
                         operation);
         try {
@@ -254,8 +250,7 @@ public final class Disks implements DiskService {
                             source,
                             spec.snapshot(),
                             0,
-                            DiskAttributes.ofSnapshot(
-                                    source.attributes(), spec.source(), now)));
+                            DiskAttributes.ofSnapshot(source.attributes(), spec.source(), now)));
         }
         return branch(wanted, operation);
     }
@@ -324,8 +319,7 @@ public final class Disks implements DiskService {
         refuseActive(vdi);
         VolumeInfo disk = require(vdi);
         VolumeInfo source = require(snapshot);
-        Optional<UUID> of =
-                DiskAttributes.snapshot(source.attributes()).flatMap(SnapshotMark::of);
+        Optional<UUID> of = DiskAttributes.snapshot(source.attributes()).flatMap(SnapshotMark::of);
         if (!of.equals(Optional.of(vdi)) || source.id().kind() != disk.id().kind()) {
             throw ErrorCode.OPERATION_NOT_ALLOWED.with(
                     "disk " + snapshot + " is not a snapshot of disk " + vdi);
@@ -346,8 +340,7 @@ public final class Disks implements DiskService {
             removed.forEach(tree::remove);
             List<UUID> changed = new ArrayList<>(List.of(vdi, snapshot));
             bases.forEach(base -> changed.add(base.uuid()));
-            return changes(
-                    changed, removed.stream().map(VolumeId::uuid).toList(), operation);
+            return changes(changed, removed.stream().map(VolumeId::uuid).toList(), operation);
         }
     }
 
@@ -407,9 +400,7 @@ public final class Disks implements DiskService {
     private List<VolumeId> remove(List<VolumeId> gone) {
         try {
             store.commit(
-                    gone.stream()
-                            .map(id -> (VolumeChange) new VolumeChange.Delete(id))
-                            .toList());
+                    gone.stream().map(id -> (VolumeChange) new VolumeChange.Delete(id)).toList());
             return gone;
         } catch (StorageException e) {
             boolean singly =

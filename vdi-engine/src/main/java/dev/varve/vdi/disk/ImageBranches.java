@@ -71,8 +71,7 @@ final class ImageBranches {
      * @param maximumBytes how large it can become without moving anything
      * @param attributes of the new disk
      */
-    record Branch(
-            VolumeInfo source, UUID uuid, long maximumBytes, Map<String, String> attributes) {
+    record Branch(VolumeInfo source, UUID uuid, long maximumBytes, Map<String, String> attributes) {
         VolumeId incoming() {
             return new VolumeId(VolumeKind.INCOMING, uuid);
         }
@@ -108,8 +107,7 @@ final class ImageBranches {
     private final StoreParents parents;
     private final RandomSource random;
 
-    ImageBranches(
-            VolumeStore store, VdiEngine engine, StoreParents parents, RandomSource random) {
+    ImageBranches(VolumeStore store, VdiEngine engine, StoreParents parents, RandomSource random) {
         this.store = store;
         this.engine = engine;
         this.parents = parents;
@@ -156,7 +154,7 @@ final class ImageBranches {
         if (!format.hasParents()) {
             throw ErrorCode.SR_NOT_IMPLEMENTED.because(
                     "disk %s is of format %s, which has neither snapshots nor clones; copy it to a"
-                            .formatted(source.uuid(), format.name())
+                                    .formatted(source.uuid(), format.name())
                             + " new disk of format vhd");
         }
         Optional<ActiveVdi> active = engine.find(source.uuid()).filter(ActiveVdi::isWritable);
@@ -197,8 +195,7 @@ final class ImageBranches {
         return empty;
     }
 
-    private void putInOrder(
-            VolumeId id, ImageFormat format, boolean hidden, Operation operation) {
+    private void putInOrder(VolumeId id, ImageFormat format, boolean hidden, Operation operation) {
         try (OpenVolume open = engine.open(store.open(id, true), true)) {
             ImageLayer layer = format.open(open.access(operation), true);
             layer.seal(open.access(operation), hidden);
@@ -213,9 +210,7 @@ final class ImageBranches {
             Branch branch = plan.branch;
             changes.add(new VolumeChange.Create(branch.incoming(), 0, branch.attributes()));
             if (plan.isSplit()) {
-                changes.add(
-                        new VolumeChange.Create(
-                                plan.newLeaf, 0, branch.source().attributes()));
+                changes.add(new VolumeChange.Create(plan.newLeaf, 0, branch.source().attributes()));
             }
         }
         store.commit(changes);
@@ -244,12 +239,7 @@ final class ImageBranches {
                                                         + " has no UUID"));
         Optional<ParentLink> link = Optional.of(new ParentLink(store.nameOf(plan.base), image));
         makeImage(
-                plan,
-                branch.incoming(),
-                leaf.sizeBytes(),
-                branch.maximumBytes(),
-                link,
-                operation);
+                plan, branch.incoming(), leaf.sizeBytes(), branch.maximumBytes(), link, operation);
         makeImage(plan, plan.newLeaf, leaf.sizeBytes(), Long.MAX_VALUE, link, operation);
         if (plan.active.isPresent()) {
             plan.child =
@@ -265,8 +255,7 @@ final class ImageBranches {
         if (plan.active.isPresent()) {
             return DiskInspector.now(plan.active.get());
         }
-        try (OpenVolume open =
-                engine.open(store.open(plan.branch.source().id(), false), false)) {
+        try (OpenVolume open = engine.open(store.open(plan.branch.source().id(), false), false)) {
             return plan.format.inspect(open.access(operation));
         }
     }
@@ -295,8 +284,7 @@ final class ImageBranches {
                 VolumeId leaf = plan.branch.source().id();
                 changes.add(new VolumeChange.Rename(leaf, plan.base));
                 changes.add(new VolumeChange.SetMarks(plan.base, false, true));
-                changes.add(
-                        new VolumeChange.SetAttributes(plan.base, DiskAttributes.ofBaseCopy()));
+                changes.add(new VolumeChange.SetAttributes(plan.base, DiskAttributes.ofBaseCopy()));
                 changes.add(new VolumeChange.Rename(plan.newLeaf, leaf));
             }
         }
@@ -352,8 +340,7 @@ final class ImageBranches {
         for (Plan plan : plans) {
             if (plan.child != null) {
                 switches.add(
-                        new VdiEngine.Switch(
-                                plan.active.get(), plan.child, plan.base, parents));
+                        new VdiEngine.Switch(plan.active.get(), plan.child, plan.base, parents));
             }
         }
         if (!switches.isEmpty()) {

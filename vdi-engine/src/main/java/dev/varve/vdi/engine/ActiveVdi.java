@@ -251,8 +251,7 @@ public final class ActiveVdi {
             if (writable) {
                 commit(operation);
                 ImageLayer layer = leaf.layer();
-                layer.seal(
-                        leaf.volume().access(operation, Long.MAX_VALUE), layer.info().hidden());
+                layer.seal(leaf.volume().access(operation, Long.MAX_VALUE), layer.info().hidden());
             }
         } catch (RuntimeException e) {
             failure = e;
@@ -320,12 +319,12 @@ public final class ActiveVdi {
         CompletableFuture<Boolean> done = new CompletableFuture<>();
         AtomicReference<IoStatus> outcome = new AtomicReference<>();
         lane.execute(
-                        () ->
-                                image.commit(
-                                        status -> {
-                                            outcome.set(status);
-                                            done.complete(status == IoStatus.OK);
-                                        }));
+                () ->
+                        image.commit(
+                                status -> {
+                                    outcome.set(status);
+                                    done.complete(status == IoStatus.OK);
+                                }));
         if (!awaitWithin(done, Math.min(LONGEST_NANOS, operation.remainingNanos()))) {
             throw ErrorCode.SR_IO_ERROR.because(
                     "the metadata of disk "

@@ -268,8 +268,7 @@ final class ChainIndex implements Waiter {
                     end++;
                 }
                 long offset = (long) search.block * BLOCK_BYTES + (long) search.sector * SECTOR;
-                layer.lookup(
-                        search.probe, offset, (long) (end - search.sector) * SECTOR, found);
+                layer.lookup(search.probe, offset, (long) (end - search.sector) * SECTOR, found);
                 switch (found.kind) {
                     case WAIT -> {
                         return IoStatus.OK;

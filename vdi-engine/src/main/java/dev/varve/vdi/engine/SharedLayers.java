@@ -19,8 +19,8 @@ import java.util.Map;
  * The images that disks rest on, each open once on a lane however many disks of the lane rest on
  * it. They are only read.
  *
- * <p>An image that was not closed, or that the store marks as an inner node and that does not say so
- * itself, is put in order first: a crash came between the commit that made it one and its end.
+ * <p>An image that was not closed, or that the store marks as an inner node and that does not say
+ * so itself, is put in order first: a crash came between the commit that made it one and its end.
  *
  * <p><b>Threads:</b> any. Calls that concern the same source wait for each other, and for its
  * storage; calls on other sources do not.
@@ -81,24 +81,21 @@ final class SharedLayers {
 
     /** Plain content has no place for the mark of an inner node. */
     private static boolean isInOrder(ImageInfo info, ParentSource source, VolumeId id) {
-        return info.clean()
-                && (info.hidden() || info.blockBytes() == 0 || !source.isHidden(id));
+        return info.clean() && (info.hidden() || info.blockBytes() == 0 || !source.isHidden(id));
     }
 
     private static OpenLayer openAsItIs(
             Lane lane, ParentSource source, VolumeId id, Operation operation) {
         OpenVolume volume = new OpenVolume(lane, source.open(id, false), false);
         try {
-            return new OpenLayer(
-                    volume, source.format(id).open(volume.access(operation), false));
+            return new OpenLayer(volume, source.format(id).open(volume.access(operation), false));
         } catch (RuntimeException | Error e) {
             volume.close();
             throw e;
         }
     }
 
-    private static void repair(
-            Lane lane, ParentSource source, VolumeId id, Operation operation) {
+    private static void repair(Lane lane, ParentSource source, VolumeId id, Operation operation) {
         ImageFormat format = source.format(id);
         StoreVolume writable = source.open(id, true);
         try (OpenVolume volume = new OpenVolume(lane, writable, true)) {

@@ -183,8 +183,7 @@ public final class VdiEngine implements AutoCloseable {
                 ParentLink link = layers.getFirst().layer().info().parent().get();
                 VolumeId parent = leaf.parents().find(link);
                 refuseEndless(seen, parent);
-                layers.addFirst(
-                        shared.acquire(volume.lane(), leaf.parents(), parent, operation));
+                layers.addFirst(shared.acquire(volume.lane(), leaf.parents(), parent, operation));
                 requireSame(link, parent, layers.getFirst().layer().info());
             }
             return List.copyOf(layers);
@@ -237,8 +236,7 @@ public final class VdiEngine implements AutoCloseable {
      * @param base the volume of the present leaf, by the name that it has when this is done
      * @param parents where that is
      */
-    public record Switch(
-            ActiveVdi vdi, OpenLayer child, VolumeId base, ParentSource parents) {}
+    public record Switch(ActiveVdi vdi, OpenLayer child, VolumeId base, ParentSource parents) {}
 
     /**
      * Puts an image on top of each disk, on all of them at the same instant: whatever was written
@@ -267,8 +265,7 @@ public final class VdiEngine implements AutoCloseable {
     }
 
     /** One disk changes over between two of its requests; several hold theirs for the moment. */
-    private void changeOver(
-            List<Switch> switches, List<CompletableFuture<IoStatus>> settled) {
+    private void changeOver(List<Switch> switches, List<CompletableFuture<IoStatus>> settled) {
         boolean several = switches.size() > 1;
         try {
             if (several) {
@@ -326,8 +323,7 @@ public final class VdiEngine implements AutoCloseable {
                             + status);
         }
         former.layer().seal(former.volume().access(operation), true);
-        OpenLayer same =
-                shared.acquire(each.vdi().lane(), each.parents(), each.base(), operation);
+        OpenLayer same = shared.acquire(each.vdi().lane(), each.parents(), each.base(), operation);
         each.vdi().settle(former, same);
     }
 
@@ -365,7 +361,10 @@ public final class VdiEngine implements AutoCloseable {
                 .toList();
     }
 
-    /** Stops the lanes, unless somebody else runs them. Disks that are still active are left as after a crash. */
+    /**
+     * Stops the lanes, unless somebody else runs them. Disks that are still active are left as
+     * after a crash.
+     */
     @Override
     public void close() {
         threads.forEach(LaneThread::close);

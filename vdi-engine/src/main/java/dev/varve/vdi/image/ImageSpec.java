@@ -14,8 +14,7 @@ import java.util.UUID;
  *     size
  * @param parent the image that it rests on; without one, the disk reads as zero
  */
-public record ImageSpec(
-        UUID uuid, long sizeBytes, long maximumBytes, Optional<ParentLink> parent) {
+public record ImageSpec(UUID uuid, long sizeBytes, long maximumBytes, Optional<ParentLink> parent) {
     /** A disk of its own that can become as large as the format allows. */
     public static ImageSpec plain(UUID uuid, long sizeBytes) {
         return new ImageSpec(uuid, sizeBytes, Long.MAX_VALUE, Optional.empty());

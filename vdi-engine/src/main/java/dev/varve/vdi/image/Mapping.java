@@ -30,8 +30,8 @@ public final class Mapping {
     public int layer;
 
     /**
-     * What the layer keeps for a write that was prepared, or null; it goes back to the layer when the
-     * write has ended.
+     * What the layer keeps for a write that was prepared, or null; it goes back to the layer when
+     * the write has ended.
      */
     public Object pin;
 

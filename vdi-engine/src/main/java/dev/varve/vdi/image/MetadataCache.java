@@ -42,8 +42,8 @@ public final class MetadataCache {
     }
 
     /**
-     * So many pages a lane can always have, whatever others hold: a request may need a few together,
-     * and would wait for ever if the second always took the place of the first.
+     * So many pages a lane can always have, whatever others hold: a request may need a few
+     * together, and would wait for ever if the second always took the place of the first.
      */
     static final int LEAST_PAGES = 64;
 

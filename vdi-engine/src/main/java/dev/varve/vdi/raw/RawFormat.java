@@ -56,8 +56,7 @@ public final class RawFormat implements ImageFormat {
             throw ErrorCode.VDI_LOAD.because(
                     "the raw image is empty; a disk has at least one sector");
         }
-        return new ImageInfo(
-                name(), size, 0, Optional.empty(), Optional.empty(), false, true);
+        return new ImageInfo(name(), size, 0, Optional.empty(), Optional.empty(), false, true);
     }
 
     @Override

@@ -101,7 +101,9 @@ final class BlockBitmaps {
         forget(bitmap);
     }
 
-    /** Takes a bitmap out and closes the gap that it leaves for those that did not fit before it. */
+    /**
+     * Takes a bitmap out and closes the gap that it leaves for those that did not fit before it.
+     */
     void forget(BlockBitmap bitmap) {
         int mask = slots.length - 1;
         int gap = home(bitmap.block);

@@ -53,11 +53,7 @@ final class VhdCommit {
     private boolean running;
 
     VhdCommit(
-            LayerIo io,
-            BlockTable table,
-            BlockBitmaps bitmaps,
-            VhdSpace space,
-            int bitmapSectors) {
+            LayerIo io, BlockTable table, BlockBitmaps bitmaps, VhdSpace space, int bitmapSectors) {
         this.io = io;
         this.table = table;
         this.bitmaps = bitmaps;
@@ -65,7 +61,9 @@ final class VhdCommit {
         this.bitmapSectors = bitmapSectors;
     }
 
-    /** The first failure, which stays: nobody knows what is on the device until it is read again. */
+    /**
+     * The first failure, which stays: nobody knows what is on the device until it is read again.
+     */
     IoStatus failure() {
         return failure;
     }
@@ -134,12 +132,7 @@ final class VhdCommit {
         MemorySegment copy = add(start, length);
         copy.asSlice(copyAt, padding).fill((byte) 0);
         MemorySegment.copy(
-                bitmap.bits,
-                0,
-                copy,
-                ValueLayout.JAVA_BYTE,
-                copyAt + padding,
-                bitmap.bits.length);
+                bitmap.bits, 0, copy, ValueLayout.JAVA_BYTE, copyAt + padding, bitmap.bits.length);
         copyAt += length;
         bitmap.dirty = false;
         bitmap.committing = true;

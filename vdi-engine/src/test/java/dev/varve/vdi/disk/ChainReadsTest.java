@@ -33,7 +33,9 @@ import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 
-/** Depth costs nothing: a read of the guest is one read of a device, whichever layer has the data. */
+/**
+ * Depth costs nothing: a read of the guest is one read of a device, whichever layer has the data.
+ */
 class ChainReadsTest {
     private static final int BLOCK = 2 << 20;
     private static final int PAGE = 4096;

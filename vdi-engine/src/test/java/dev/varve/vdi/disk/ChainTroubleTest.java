@@ -452,9 +452,9 @@ class ChainTroubleTest {
         return Set.copyOf(store.ids());
     }
 
-    /** Each step that takes room fails once: both empty images, and the names. */
+    /** Each step that takes room fails once: the volumes of the empty images, and the names. */
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2})
+    @ValueSource(ints = {0, 1})
     void aSnapshotOnAFullStoreLeavesNothing(int commits) {
         UUID vdi = create(1);
         Set<VolumeId> before = ids();
@@ -509,7 +509,7 @@ class ChainTroubleTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2})
+    @ValueSource(ints = {0, 1})
     void aCloneAndARevertOnAFullStoreLeaveNothing(int commits) {
         UUID vdi = create(1);
         UUID snapshot = snapshot(vdi);

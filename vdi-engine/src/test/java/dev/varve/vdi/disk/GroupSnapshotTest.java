@@ -130,6 +130,7 @@ class GroupSnapshotTest {
         }
         assertTrue(last > ROUNDS, "the client went on meanwhile: " + last);
         both.forEach(vdi -> vdi.close(operation));
-        assertEquals(2 + 2 * ROUNDS, disks.scan(operation).stream().filter(VdiInfo::managed).count());
+        assertEquals(
+                2 + 2 * ROUNDS, disks.scan(operation).stream().filter(VdiInfo::managed).count());
     }
 }

@@ -144,7 +144,10 @@ class AllocationTest {
         try (VdiEngine engine =
                 new VdiEngine(context.withBackend(EngineContext.Backend.IO_URING).withLanes(1))) {
             try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
-                format.create(open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
+                format.create(
+                        open.access(operation),
+                        ImageSpec.plain(UUID.randomUUID(), SIZE),
+                        operation);
             }
             ActiveVdi vdi =
                     engine.activate(

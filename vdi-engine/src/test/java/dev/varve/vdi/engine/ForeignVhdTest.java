@@ -197,7 +197,8 @@ class ForeignVhdTest {
     void otherProgramsReadOurImagesWithPartlyWrittenBlocks() throws Exception {
         Path image = Files.createFile(directory.resolve("ours.vhd"));
         try (OpenVolume open = engine.open(new FileVolume(image, true), true)) {
-            format.create(open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
+            format.create(
+                    open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
         }
         Tool.run("vhdiinfo", image.toString());
         useAndJudge(image, new byte[SIZE]);

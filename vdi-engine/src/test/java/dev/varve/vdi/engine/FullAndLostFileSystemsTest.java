@@ -102,9 +102,7 @@ class FullAndLostFileSystemsTest {
         }
         try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
             wanted.create(
-                    open.access(operation),
-                    ImageSpec.plain(UUID.randomUUID(), SIZE),
-                    operation);
+                    open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
         }
         return file;
     }

@@ -3,13 +3,10 @@
 package dev.varve.vdi.engine;
 
 import dev.varve.vdi.Operation;
-import dev.varve.vdi.block.AlignmentFilter;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockDeviceContract;
-import dev.varve.vdi.block.DeviceGraph;
 import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.MemoryDevice;
-import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.block.TestLane;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.FlatLayer;
@@ -24,16 +21,13 @@ import dev.varve.vdi.vhd.VhdFormat;
 
 import org.junit.jupiter.api.Nested;
 
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Disks over a volume in memory with blocks of 512 or 4096 bytes, which answers every request while
@@ -95,8 +89,7 @@ class ImageDeviceTest {
                             () -> {
                                 format.create(
                                         access,
-                                        ImageSpec.plain(
-                                                new UUID(1, 2), BlockDeviceContract.SIZE),
+                                        ImageSpec.plain(new UUID(1, 2), BlockDeviceContract.SIZE),
                                         operation);
                                 return format.open(access, true);
                             });

@@ -62,7 +62,8 @@ class VhdDiskTest {
         Path file = directory.resolve("disk.vhd");
         Files.createFile(file);
         try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
-            format.create(open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
+            format.create(
+                    open.access(operation), ImageSpec.plain(UUID.randomUUID(), SIZE), operation);
         }
         return file;
     }

@@ -143,9 +143,9 @@ class VhdTroubleTest {
             Path file = Files.createFile(directory.resolve(name));
             try (OpenVolume open = engine.open(new FileVolume(file, true), true)) {
                 wanted.create(
-                    open.access(operation),
-                    ImageSpec.plain(UUID.randomUUID(), SIZE),
-                    operation);
+                        open.access(operation),
+                        ImageSpec.plain(UUID.randomUUID(), SIZE),
+                        operation);
             }
             return file;
         } catch (IOException e) {
