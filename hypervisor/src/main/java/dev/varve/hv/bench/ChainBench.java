@@ -119,7 +119,7 @@ public final class ChainBench {
                 "of 1 layer");
         UUID vdi = repository.create(VolumeKind.VHD, SIZE);
         URI ours = repository.attach(vdi);
-        fill(ours.toString());
+        programs.fill(ours.toString());
         Qcow2 theirs = new Qcow2();
         double[] first = new double[READS.size()];
         int layers = 1;
@@ -148,20 +148,6 @@ public final class ChainBench {
         repository.detach(vdi);
     }
 
-    private void fill(String uri) throws IOException, InterruptedException {
-        programs.run(
-                List.of(
-                        "fio",
-                        "--name=fill",
-                        "--ioengine=nbd",
-                        "--uri=" + uri,
-                        "--rw=write",
-                        "--bs=1m",
-                        "--iodepth=8",
-                        "--size=1g"),
-                120);
-    }
-
     private static long[] pages(int layer) {
         Random random = new Random(layer);
         return random.longs(PAGES_PER_LAYER, 0, SIZE / PAGE).map(page -> page * PAGE).toArray();
@@ -184,7 +170,7 @@ public final class ChainBench {
         Qcow2() throws IOException, InterruptedException {
             programs.run(
                     List.of("qemu-img", "create", "-q", "-f", "qcow2", top.toString(), "1G"), 60);
-            serving(uri -> fill(uri));
+            serving(uri -> programs.fill(uri));
         }
 
         private interface Use {
@@ -250,7 +236,7 @@ public final class ChainBench {
     private void stalls(BenchRepository repository) throws IOException, InterruptedException {
         System.out.printf(
                 "%nlatency in ms of two readers and two writers (4 KiB, one request each), quiet"
-                    + " and during %d snapshots%n%n",
+                        + " and during %d snapshots%n%n",
                 SNAPSHOTS);
         System.out.printf(
                 "%-8s %-7s %9s %9s %9s   %9s %9s %9s   %9s%n",
@@ -258,7 +244,7 @@ public final class ChainBench {
         for (int depth : STALL_DEPTHS) {
             UUID vdi = repository.create(VolumeKind.VHD, SIZE);
             URI uri = repository.attach(vdi);
-            fill(uri.toString());
+            programs.fill(uri.toString());
             for (int layer = 1; layer < depth; layer++) {
                 snapshot(repository, vdi);
                 writePages(uri, layer);

@@ -212,25 +212,11 @@ public final class NbdBench {
 
     private void prepare(String uri, State state) throws IOException, InterruptedException {
         switch (state) {
-            case WRITTEN -> fill(uri);
+            case WRITTEN -> programs.fill(uri);
             case UNWRITTEN ->
                     programs.run(List.of("qemu-io", "-f", "raw", uri, "-c", "write -z 0 1G"), 60);
             case HOLES -> {}
         }
-    }
-
-    private void fill(String uri) throws IOException, InterruptedException {
-        programs.run(
-                List.of(
-                        "fio",
-                        "--name=fill",
-                        "--ioengine=nbd",
-                        "--uri=" + uri,
-                        "--rw=write",
-                        "--bs=1m",
-                        "--iodepth=8",
-                        "--size=1g"),
-                120);
     }
 
     private Server qemu(String format, State state) throws IOException, InterruptedException {
@@ -260,7 +246,7 @@ public final class NbdBench {
                         socket);
         String uri = "nbd+unix:///?socket=" + socket;
         if (!format.equals("raw") && state == State.WRITTEN) {
-            fill(uri);
+            programs.fill(uri);
         }
         return process(process, uri, file);
     }

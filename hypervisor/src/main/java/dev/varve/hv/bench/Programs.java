@@ -62,6 +62,21 @@ final class Programs {
         return fio(job, List.of("--ioengine=nbd", "--uri=" + uri));
     }
 
+    /** Writes a whole gibibyte to an NBD export. */
+    void fill(String uri) throws IOException, InterruptedException {
+        run(
+                List.of(
+                        "fio",
+                        "--name=fill",
+                        "--ioengine=nbd",
+                        "--uri=" + uri,
+                        "--rw=write",
+                        "--bs=1m",
+                        "--iodepth=8",
+                        "--size=1g"),
+                120);
+    }
+
     /** Runs fio straight on a file. */
     FioResult fioFile(FioJob job, Path file) throws IOException, InterruptedException {
         return fio(job, List.of("--ioengine=io_uring", "--direct=1", "--filename=" + file));

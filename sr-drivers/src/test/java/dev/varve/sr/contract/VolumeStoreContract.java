@@ -32,6 +32,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletionException;
@@ -116,6 +117,30 @@ public interface VolumeStoreContract {
                     store().find(new VolumeId(kind, uuid)).orElseThrow().attributes();
             assertEquals(Map.of("kind", kind.name()), attributes);
         }
+    }
+
+    @Test
+    default void namesOfVolumesAreThoseThatAreListed() {
+        for (VolumeKind kind : VolumeKind.values()) {
+            create(id(kind), Map.of());
+        }
+        Set<VolumeId> listed = new HashSet<>();
+        all(store()).forEach(volume -> listed.add(volume.id()));
+        assertEquals(listed, Set.copyOf(store().ids()));
+    }
+
+    /** An image that rests on another one names it so that it is found again. */
+    @ParameterizedTest
+    @EnumSource(
+            value = VolumeKind.class,
+            names = {"VHD", "RAW"})
+    default void aDiskIsFoundByItsName(VolumeKind kind) {
+        VolumeId id = id(kind);
+        String name = store().nameOf(id);
+        assertEquals(Optional.of(id), store().named(name));
+        assertEquals(Optional.empty(), store().named("x" + name));
+        assertEquals(Optional.empty(), store().named("../" + name));
+        assertEquals(Optional.empty(), store().named(""));
     }
 
     @Test

@@ -6,10 +6,13 @@ import static dev.varve.sr.contract.Errors.assertFails;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.sr.contract.VolumeStoreContract;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
+import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
@@ -21,11 +24,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
@@ -124,6 +130,49 @@ class FileVolumeStoreTest implements VolumeStoreContract {
         }
         assertEquals(List.of(), store.list());
         assertEquals(Set.of(), namesIn(home().resolve("volumes")));
+    }
+
+    /**
+     * The storage goes away when the journal of a commit is durable and the names are not in place.
+     * The commit has happened, so an open volume goes by its new name although the call fails.
+     */
+    @Test
+    void anOpenVolumeHasItsNewNameWhenACommitIsFinishedLater() {
+        VolumeId old = vhd();
+        create(old, Map.of("a", "b"));
+        FileOps ops = new LinuxFileOps();
+        boolean[] away = new boolean[1];
+        FileOps leaving =
+                (FileOps)
+                        Proxy.newProxyInstance(
+                                FileOps.class.getClassLoader(),
+                                new Class<?>[] {FileOps.class},
+                                (proxy, method, args) -> {
+                                    if (away[0] && method.getName().equals("rename")) {
+                                        throw ErrorCode.SR_IO_ERROR.because("gone");
+                                    }
+                                    try {
+                                        return method.invoke(ops, args);
+                                    } catch (InvocationTargetException e) {
+                                        throw e.getCause();
+                                    }
+                                });
+        try (FileVolumeStore failing =
+                new FileVolumeStore(
+                        root, leaving, new OpenFiles(FileStoreSettings.DEFAULT, Runnable::run))) {
+            VolumeId base = vhd();
+            try (StoreVolume open = failing.open(old, true)) {
+                away[0] = true;
+                List<VolumeChange> changes = List.of(new VolumeChange.Rename(old, base));
+                assertThrows(StorageException.class, () -> failing.commit(changes));
+                away[0] = false;
+                assertEquals(base, open.id());
+                failing.commit(List.of());
+                assertEquals(Optional.empty(), failing.find(old));
+                assertThrows(StorageException.class, () -> failing.open(base, true), "it is open");
+            }
+            failing.open(base, true).close();
+        }
     }
 
     @Test

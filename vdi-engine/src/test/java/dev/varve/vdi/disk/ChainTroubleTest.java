@@ -11,12 +11,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
-import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.DiskClient;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.FolderStore;
+import dev.varve.vdi.engine.ForwardingStore;
 import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.image.BlockAccess;
@@ -24,12 +24,9 @@ import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.image.ParentLink;
 import dev.varve.vdi.raw.RawFormat;
-import dev.varve.vdi.store.StoreFeature;
-import dev.varve.vdi.store.StoreSpace;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
-import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
 import dev.varve.vdi.time.Clock;
@@ -80,22 +77,20 @@ class ChainTroubleTest {
     private volatile Throwable trouble;
 
     /** A store that is full from the change on that a test says. */
-    private static final class FullStore implements VolumeStore {
-        private final VolumeStore store;
-
+    private static final class FullStore extends ForwardingStore {
         /** How many commits that need room succeed; negative for all. */
         private int commitsLeft = -1;
 
+        /** Whether volumes can become larger. */
+        private volatile boolean growing = true;
+
         FullStore(VolumeStore store) {
-            this.store = store;
+            super(store);
         }
 
         private static boolean needsRoom(List<VolumeChange> changes) {
             return changes.stream().anyMatch(each -> !(each instanceof VolumeChange.Delete));
         }
-
-        /** Whether volumes can become larger. */
-        private volatile boolean growing = true;
 
         void allowGrowth(boolean allowed) {
             growing = allowed;
@@ -113,81 +108,20 @@ class ChainTroubleTest {
                 }
                 commitsLeft--;
             }
-            store.commit(changes);
-        }
-
-        @Override
-        public Set<StoreFeature> features() {
-            return store.features();
-        }
-
-        @Override
-        public StoreSpace space() {
-            return store.space();
-        }
-
-        @Override
-        public List<VolumeInfo> list() {
-            return store.list();
-        }
-
-        @Override
-        public String nameOf(VolumeId id) {
-            return store.nameOf(id);
-        }
-
-        @Override
-        public Optional<VolumeId> named(String name) {
-            return store.named(name);
-        }
-
-        @Override
-        public Optional<VolumeInfo> find(VolumeId id) {
-            return store.find(id);
+            super.commit(changes);
         }
 
         @Override
         public StoreVolume open(VolumeId id, boolean writable) {
-            StoreVolume volume = store.open(id, writable);
-            return new StoreVolume() {
-                @Override
-                public VolumeId id() {
-                    return volume.id();
-                }
-
-                @Override
-                public BlockDevice device() {
-                    return volume.device();
-                }
-
+            return new Volume(super.open(id, writable)) {
                 @Override
                 public CompletionStage<Long> grow(long sizeBytes) {
                     return growing
-                            ? volume.grow(sizeBytes)
+                            ? super.grow(sizeBytes)
                             : CompletableFuture.failedFuture(
                                     ErrorCode.SR_NO_SPACE.because("the test's store is full"));
                 }
-
-                @Override
-                public void shrink(long sizeBytes) {
-                    volume.shrink(sizeBytes);
-                }
-
-                @Override
-                public void close() {
-                    volume.close();
-                }
             };
-        }
-
-        @Override
-        public void recover() {
-            store.recover();
-        }
-
-        @Override
-        public void close() {
-            store.close();
         }
     }
 

@@ -7,27 +7,19 @@ import dev.varve.vdi.block.BlockFeature;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.Geometry;
-import dev.varve.vdi.store.StoreFeature;
-import dev.varve.vdi.store.StoreSpace;
 import dev.varve.vdi.store.StoreVolume;
-import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
-import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeStore;
 
-import java.util.List;
-import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** A store that counts the reads of its volumes, all of them together. */
-public final class CountingStore implements VolumeStore {
-    private final VolumeStore store;
+public final class CountingStore extends ForwardingStore {
     private final AtomicLong reads = new AtomicLong();
 
     public CountingStore(VolumeStore store) {
-        this.store = store;
+        super(store);
     }
 
     /** How many reads there were. */
@@ -36,80 +28,32 @@ public final class CountingStore implements VolumeStore {
     }
 
     @Override
-    public Set<StoreFeature> features() {
-        return store.features();
-    }
-
-    @Override
-    public StoreSpace space() {
-        return store.space();
-    }
-
-    @Override
-    public List<VolumeInfo> list() {
-        return store.list();
-    }
-
-    @Override
-    public String nameOf(VolumeId id) {
-        return store.nameOf(id);
-    }
-
-    @Override
-    public Optional<VolumeId> named(String name) {
-        return store.named(name);
-    }
-
-    @Override
-    public Optional<VolumeInfo> find(VolumeId id) {
-        return store.find(id);
-    }
-
-    @Override
     public StoreVolume open(VolumeId id, boolean writable) {
-        return new Counted(store.open(id, writable));
+        StoreVolume volume = super.open(id, writable);
+        BlockDevice counted = new Counted(volume.device());
+        return new Volume(volume) {
+            @Override
+            public BlockDevice device() {
+                return counted;
+            }
+        };
     }
 
-    @Override
-    public void commit(List<VolumeChange> changes) {
-        store.commit(changes);
-    }
+    private final class Counted implements BlockDevice {
+        private final BlockDevice device;
 
-    @Override
-    public void recover() {
-        store.recover();
-    }
-
-    @Override
-    public void close() {
-        store.close();
-    }
-
-    private final class Counted implements StoreVolume, BlockDevice {
-        private final StoreVolume volume;
-
-        Counted(StoreVolume volume) {
-            this.volume = volume;
-        }
-
-        @Override
-        public VolumeId id() {
-            return volume.id();
-        }
-
-        @Override
-        public BlockDevice device() {
-            return this;
+        Counted(BlockDevice device) {
+            this.device = device;
         }
 
         @Override
         public Geometry geometry() {
-            return volume.device().geometry();
+            return device.geometry();
         }
 
         @Override
         public Set<BlockFeature> features() {
-            return volume.device().features();
+            return device.features();
         }
 
         @Override
@@ -117,22 +61,11 @@ public final class CountingStore implements VolumeStore {
             if (request.op == BlockOp.READ) {
                 reads.incrementAndGet();
             }
-            volume.device().submit(request);
+            device.submit(request);
         }
 
+        /** The volume closes it. */
         @Override
-        public CompletionStage<Long> grow(long sizeBytes) {
-            return volume.grow(sizeBytes);
-        }
-
-        @Override
-        public void shrink(long sizeBytes) {
-            volume.shrink(sizeBytes);
-        }
-
-        @Override
-        public void close() {
-            volume.close();
-        }
+        public void close() {}
     }
 }
