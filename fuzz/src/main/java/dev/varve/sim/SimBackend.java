@@ -40,7 +40,9 @@ public final class SimBackend implements IoBackend {
         /** A commit of names has happened. */
         COMMITTED,
         /** A guest was told that something is durable. */
-        PROMISED
+        PROMISED,
+        /** A guest was told so whose disk has changed over to a new leaf just before. */
+        PROMISED_AFTER_SWITCH
     }
 
     private final SimClock clock;

@@ -36,7 +36,7 @@ public final class SimHost implements AutoCloseable {
             Trace trace,
             SimContent content,
             List<BlockFilter> filters) {
-        machine = new SimMachine(clock, 1, METADATA_BYTES);
+        machine = new SimMachine(clock, 1, METADATA_BYTES, null);
         disk = new SimDisk(machine.backend(), random, plan, trace, content);
         SimVolume simVolume = new SimVolume(machine.backend(), random, plan, disk);
         volume = new OpenVolume(lane(), simVolume, true, filters);

@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
+import java.util.random.RandomGenerator;
 
 /**
  * The lanes of a host from power-on to power-off, and all that waits for them, on one thread:
@@ -31,6 +32,8 @@ import java.util.function.BooleanSupplier;
 final class SimMachine implements Waiting, AutoCloseable {
     private static final int MOST_TURNS = 1_000_000;
     private static final long LONGEST_IDLE_NANOS = 1_000_000_000;
+    private static final int STALL_ONE_IN = 40;
+    private static final long LONGEST_STALL_NANOS = 5_000_000;
 
     private final SimClock clock;
     private final SimBackend backend;
@@ -39,11 +42,22 @@ final class SimMachine implements Waiting, AutoCloseable {
     private final List<Lane> lanes = new ArrayList<>();
     private final Arena arena = Arena.ofConfined();
     private final ArrayDeque<Runnable> beside = new ArrayDeque<>();
+    private final RandomGenerator stalls;
+    private Lane stalled;
+    private long stalledUntil;
+
+    /** In the last turn every lane ran and none had anything to do. */
+    private boolean quiet;
+
     private Runnable users = () -> {};
     private Throwable trouble;
 
-    SimMachine(SimClock clock, int laneCount, long metadataBytes) {
+    /**
+     * @param stalls when a lane does not come to its tasks for a while, or null when never
+     */
+    SimMachine(SimClock clock, int laneCount, long metadataBytes, RandomGenerator stalls) {
         this.clock = clock;
+        this.stalls = stalls;
         backend = new SimBackend(clock);
         metadata = new MetadataBudget(metadataBytes);
         context =
@@ -116,7 +130,8 @@ final class SimMachine implements Waiting, AutoCloseable {
     }
 
     private boolean isStill() {
-        return backend.inFlight() == 0
+        return quiet
+                && backend.inFlight() == 0
                 && beside.isEmpty()
                 && lanes.stream().allMatch(lane -> lane.nextTimerNanos() == Long.MAX_VALUE);
     }
@@ -140,9 +155,14 @@ final class SimMachine implements Waiting, AutoCloseable {
         }
         users.run();
         int work = 0;
+        boolean all = true;
+        stallOne();
         for (Lane lane : lanes) {
-            work += lane.doWork();
+            boolean runs = !isStalled(lane);
+            work += runs ? lane.doWork() : 0;
+            all &= runs;
         }
+        quiet = all && work == 0;
         if (trouble != null) {
             // A new one each time: what is thrown while another is on its way is added to that.
             throw trouble instanceof SimulationFailure finding
@@ -155,10 +175,24 @@ final class SimMachine implements Waiting, AutoCloseable {
         }
     }
 
+    /** A lane that stands still delays its tasks; what was sent to a medium goes on. */
+    private void stallOne() {
+        if (stalls != null && lanes.size() > 1 && stalls.nextInt(STALL_ONE_IN) == 0) {
+            stalled = lanes.get(stalls.nextInt(lanes.size()));
+            stalledUntil = clock.nanoTime() + stalls.nextLong(LONGEST_STALL_NANOS);
+        }
+    }
+
+    private boolean isStalled(Lane lane) {
+        return lane == stalled && clock.nanoTime() < stalledUntil;
+    }
+
     private void idle(long longestNanos) {
         long nanos = longestNanos;
         for (Lane lane : lanes) {
-            if (lane.nextTimerNanos() != Long.MAX_VALUE) {
+            if (isStalled(lane)) {
+                nanos = Math.min(nanos, stalledUntil - clock.nanoTime());
+            } else if (lane.nextTimerNanos() != Long.MAX_VALUE) {
                 nanos = Math.min(nanos, Math.max(0, lane.nextTimerNanos() - clock.nanoTime()));
             }
         }

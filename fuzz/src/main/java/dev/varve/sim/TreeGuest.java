@@ -5,6 +5,7 @@ package dev.varve.sim;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.engine.OpenLayer;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -39,6 +40,8 @@ final class TreeGuest {
     private final Deque<MemorySegment> memory = new ArrayDeque<>();
     private final int depth;
     private final int pace;
+    private OpenLayer leaf;
+    private int flushesToMark;
     private boolean stopped;
     private int requests;
 
@@ -60,6 +63,7 @@ final class TreeGuest {
         this.places = places;
         this.depth = 1 + random.nextInt(8);
         this.pace = 1 + random.nextInt(6);
+        this.leaf = vdi.active().leaf();
     }
 
     /** How many requests were sent. */
@@ -82,8 +86,14 @@ final class TreeGuest {
         if (stopped || flights.size() >= depth || random.nextInt(pace) > 0) {
             return;
         }
+        if (vdi.active().leaf() != leaf) {
+            leaf = vdi.active().leaf();
+            flushesToMark = 3;
+        }
         int dice = random.nextInt(100);
-        if (dice < 50) {
+        if (flushesToMark > 0 && dice < 40) {
+            flush();
+        } else if (dice < 50) {
             write(random.nextInt(8) == 0 ? BlockRequest.FUA : 0);
         } else if (dice < 66) {
             read();
@@ -232,6 +242,7 @@ final class TreeGuest {
 
     private void flush() {
         long mark = model.mark();
+        boolean afterSwitch = flushesToMark-- > 0;
         Flight flight = takeOff(-1, 0, false);
         vdi.submit(
                 BlockOp.FLUSH,
@@ -246,6 +257,9 @@ final class TreeGuest {
                     end.context.release(end);
                     model.flushed(mark);
                     machine.backend().mark(SimBackend.Mark.PROMISED);
+                    if (afterSwitch) {
+                        machine.backend().mark(SimBackend.Mark.PROMISED_AFTER_SWITCH);
+                    }
                 });
     }
 

@@ -29,9 +29,10 @@ final class TreeHost implements AutoCloseable {
     /**
      * What a host is made of.
      *
+     * @param stalls whether lanes stand still now and then
      * @param metadataBytes memory for the metadata of images
      */
-    record Hardware(FaultPlan plan, int lanes, long metadataBytes) {}
+    record Hardware(FaultPlan plan, int lanes, boolean stalls, long metadataBytes) {}
 
     private final SimMachine machine;
     private final SimStore store;
@@ -47,7 +48,12 @@ final class TreeHost implements AutoCloseable {
             Trace trace,
             SimStore.Medium medium,
             TreeSabotage sabotage) {
-        machine = new SimMachine(clock, hardware.lanes(), hardware.metadataBytes());
+        machine =
+                new SimMachine(
+                        clock,
+                        hardware.lanes(),
+                        hardware.metadataBytes(),
+                        hardware.stalls() ? random : null);
         sabotage.powerOn(machine);
         store = new SimStore(machine, random, hardware.plan(), trace, medium, sabotage);
         shown = sabotage.wrap(store);

@@ -172,6 +172,7 @@ public final class TreeSimulation {
                 new TreeHost.Hardware(
                         FaultPlan.choose(storyRandom),
                         1 + storyRandom.nextInt(2),
+                        storyRandom.nextBoolean(),
                         storyRandom.nextInt(3) == 0 ? 1 : 1 << 20);
         places = new long[1 + storyRandom.nextInt(3)];
         for (int i = 0; i < places.length; i++) {
@@ -308,11 +309,13 @@ public final class TreeSimulation {
         SimBackend backend = host.machine().backend();
         int count = 1 + crashRandom.nextInt(20);
         int later = crashRandom.nextInt(3) == 0 ? 0 : crashRandom.nextInt(80);
-        switch (storyRandom.nextInt(8)) {
+        switch (storyRandom.nextInt(10)) {
             case 0 -> {}
             case 1, 2 -> backend.losePowerAfter(1 + crashRandom.nextInt(2500));
             case 3 -> backend.losePowerAt(SimBackend.Mark.FLUSHED, 3 * count, later);
             case 4 -> backend.losePowerAt(SimBackend.Mark.PROMISED, 2 * count, 0);
+            case 5, 6 ->
+                    backend.losePowerAt(SimBackend.Mark.PROMISED_AFTER_SWITCH, (count + 2) / 3, 0);
             default -> backend.losePowerAt(SimBackend.Mark.COMMITTED, count, later);
         }
     }
@@ -440,7 +443,7 @@ public final class TreeSimulation {
             return;
         }
         doing = "a look at the content of " + disk.label + " " + disk.uuid;
-        boolean writable = storyRandom.nextInt(3) == 0;
+        boolean writable = storyRandom.nextInt(5) < 3;
         SimVdi vdi = open(disk, writable);
         if (disk.otherwise != null) {
             verifyEither(disk, vdi, bluntly);
@@ -452,7 +455,7 @@ public final class TreeSimulation {
         }
         disk.otherSize = 0;
         disk.crashed = false;
-        if (writable && storyRandom.nextBoolean()) {
+        if (writable && storyRandom.nextInt(5) > 0) {
             attach(disk, vdi);
         } else {
             vdi.close();

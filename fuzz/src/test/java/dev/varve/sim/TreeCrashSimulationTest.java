@@ -21,7 +21,7 @@ import java.util.random.RandomGeneratorFactory;
  */
 @Tag("sim")
 class TreeCrashSimulationTest {
-    private static final int FIXED_SEEDS = 1500;
+    private static final int FIXED_SEEDS = 700;
     private static final int MOST_FAILURES = 5;
 
     private static void assertNoFailures(long first, int count) {
