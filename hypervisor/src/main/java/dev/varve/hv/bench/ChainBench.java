@@ -18,10 +18,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 
 /**
  * What snapshots cost: reads at growing depth beside qemu's qcow2 with as many backing files, the
@@ -149,8 +149,8 @@ public final class ChainBench {
     }
 
     private static long[] pages(int layer) {
-        Random random = new Random(layer);
-        return random.longs(PAGES_PER_LAYER, 0, SIZE / PAGE).map(page -> page * PAGE).toArray();
+        Pages pages = new Pages(layer, SIZE / PAGE);
+        return IntStream.range(0, PAGES_PER_LAYER).mapToLong(i -> pages.next() * PAGE).toArray();
     }
 
     private static void writePages(URI uri, int layer) throws IOException {

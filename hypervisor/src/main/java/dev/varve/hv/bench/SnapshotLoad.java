@@ -4,6 +4,7 @@ package dev.varve.hv.bench;
 
 import dev.varve.hv.nbd.NbdClient;
 import dev.varve.vdi.time.Clock;
+import dev.varve.vdi.time.Threads;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -11,10 +12,8 @@ import java.net.URI;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 
 /** Clients that each send one request after the other, and note how long it takes. */
 final class SnapshotLoad {
@@ -43,7 +42,7 @@ final class SnapshotLoad {
         List<CompletableFuture<Latencies>> reads = new ArrayList<>();
         List<CompletableFuture<Latencies>> writes = new ArrayList<>();
         stopped = false;
-        try (ExecutorService threads = Executors.newCachedThreadPool()) {
+        try (ExecutorService threads = Threads.blockingPool("load-")) {
             for (int i = 0; i < 2; i++) {
                 int seed = i;
                 reads.add(CompletableFuture.supplyAsync(() -> run(seed, false), threads));
@@ -61,12 +60,12 @@ final class SnapshotLoad {
     }
 
     private Latencies run(int seed, boolean write) {
-        Random random = new Random(seed);
+        Pages pages = new Pages(seed, sizeBytes / PAGE);
         Latencies latencies = new Latencies();
         ByteBuffer buffer = ByteBuffer.allocateDirect(PAGE);
         try (NbdClient client = NbdClient.connect(uri)) {
             while (!stopped) {
-                long offset = random.nextLong(sizeBytes / PAGE) * PAGE;
+                long offset = pages.next() * PAGE;
                 buffer.clear();
                 long begin = clock.nanoTime();
                 if (write) {
