@@ -38,11 +38,14 @@
  * <ul>
  *   <li><b>Loss of power at any event</b> of creating, snapshotting one or several disks, cloning,
  *       reverting, copying, making larger, destroying, attaching, detaching, looking at everything,
- *       and of a store that recovers; often around the moment when a commit of names has happened.
+ *       and of a store that recovers; often around the moment when a commit of names has happened,
+ *       or when a guest is told that something is durable just after its disk has changed over to a
+ *       new leaf.
  *   <li><b>Commits that fail</b>: before they have happened, or after, with any part of them in
  *       place, to be finished by the next commit. One in a row.
  *   <li><b>A full store</b>: volumes do not grow, and only single removals are committed.
- *   <li><b>One or two lanes</b>, plenty of memory for metadata or hardly any.
+ *   <li><b>One or two lanes</b>, of which one comes late to its tasks now and then; plenty of
+ *       memory for metadata or hardly any.
  * </ul>
  *
  * <h2>What is checked</h2>
