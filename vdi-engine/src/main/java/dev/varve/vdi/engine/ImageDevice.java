@@ -83,11 +83,6 @@ public final class ImageDevice implements BlockDevice, Waiter {
         return features;
     }
 
-    /** How many images the disk consists of. */
-    public int depth() {
-        return chain.depth();
-    }
-
     @Override
     public void submit(BlockRequest request) {
         if (request.op == BlockOp.FLUSH) {
@@ -306,20 +301,6 @@ public final class ImageDevice implements BlockDevice, Waiter {
     }
 
     // ---- changes of the chain
-
-    /** The images from the bottom to the leaf. */
-    List<OpenLayer> layers() {
-        List<OpenLayer> layers = new ArrayList<>();
-        for (int i = 0; i < chain.depth(); i++) {
-            layers.add(chain.layer(i));
-        }
-        return layers;
-    }
-
-    /** The image that is written. */
-    OpenLayer leaf() {
-        return chain.leaf();
-    }
 
     /**
      * Puts an empty image on top, between two requests. From now on it takes all writes.
