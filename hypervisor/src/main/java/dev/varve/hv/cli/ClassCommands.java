@@ -18,6 +18,8 @@ import java.util.TreeSet;
 
 /** The commands that every class has: list, and those that look at or change fields. */
 final class ClassCommands {
+    private static final String OTHER_THAN = "/=";
+
     private final ApiClass type;
     private final List<CliField> fields;
 
@@ -109,6 +111,27 @@ final class ClassCommands {
             CliOutput out) {
         ClassCommands self = new ClassCommands(type);
         self.list(filters, self.columns(args.get("params", ""), listed), session, out);
+    }
+
+    /**
+     * Whether there is an object of a class with these values of fields. A value that begins with
+     * {@code /=} means any other one.
+     */
+    static boolean anyIs(ApiClass type, Map<String, String> wanted, CliSession session) {
+        ClassCommands self = new ClassCommands(type);
+        wanted.keySet().forEach(self::filtered);
+        return session.database().all(type.name()).stream()
+                .anyMatch(
+                        object ->
+                                wanted.entrySet().stream()
+                                        .allMatch(want -> self.is(session, object, want)));
+    }
+
+    private boolean is(CliSession session, ApiObject object, Map.Entry<String, String> want) {
+        boolean other = want.getValue().startsWith(OTHER_THAN);
+        String value =
+                other ? want.getValue().substring(OTHER_THAN.length()) : want.getValue();
+        return matches(session, object, want.getKey(), value) != other;
     }
 
     private void list(CliArgs args, CliSession session, CliOutput out) {

@@ -11,7 +11,7 @@ import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 
-/** All commands: those of the classes, those of storage, the help, and what the daemon adds. */
+/** All commands: those of the classes, those of storage and of the host, the help, and what the daemon adds. */
 final class CliCommands {
     private final TreeMap<String, CliCommand> commands = new TreeMap<>();
 
@@ -23,6 +23,7 @@ final class CliCommands {
         }
         StorageCommands.all().forEach(this::add);
         SnapshotCommands.all().forEach(this::add);
+        HostCommands.all().forEach(this::add);
         more.forEach(this::add);
         add(
                 CliCommand.of(
