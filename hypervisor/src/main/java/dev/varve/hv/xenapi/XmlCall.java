@@ -20,9 +20,9 @@ import javax.xml.stream.XMLStreamReader;
  * <p>Documents with a document type are refused, so there are no entities to expand or to fetch.
  * Values nest at most {@link #MOST_LEVELS} deep.
  */
-record XmlCall(String method, List<Object> params) {
+public record XmlCall(String method, List<Object> params) {
     /** How deep values may nest. */
-    static final int MOST_LEVELS = 64;
+    public static final int MOST_LEVELS = 64;
 
     private static XMLInputFactory factory() {
         XMLInputFactory factory = XMLInputFactory.newDefaultFactory();
@@ -38,7 +38,7 @@ record XmlCall(String method, List<Object> params) {
      *
      * @throws MalformedCallException when it is none
      */
-    static XmlCall parse(byte[] document) throws MalformedCallException {
+    public static XmlCall parse(byte[] document) throws MalformedCallException {
         try {
             XMLStreamReader reader =
                     factory().createXMLStreamReader(new ByteArrayInputStream(document));
