@@ -38,7 +38,7 @@ final class ClassCommands {
                                 name + "-list",
                                 "",
                                 "params",
-                                "Lists objects, all or those that fields are given for.",
+                                "Lists objects, all or those whose fields have the given values.",
                                 self::list)
                         .opened());
         commands.add(
@@ -90,7 +90,7 @@ final class ClassCommands {
     private String writable() {
         StringBuilder names = new StringBuilder();
         for (CliField field : fields) {
-            if (field.writable()) {
+            if (field.writable() && !field.isSet()) {
                 names.append(field.name()).append(field.isMap() ? ": " : " ");
             }
         }

@@ -67,6 +67,20 @@ record CliCommand(
         }
     }
 
+    /** Whether a field of the class makes sense as a parameter, or as the name of a field. */
+    boolean takes(CliField field) {
+        if (name.endsWith("-param-add") || name.endsWith("-param-remove")) {
+            return field.writable() && (field.isMap() || field.isSet());
+        }
+        if (name.endsWith("-param-set")) {
+            return field.writable() && !field.isSet();
+        }
+        if (name.endsWith("-param-clear")) {
+            return field.writable();
+        }
+        return open || required.contains("param-name");
+    }
+
     private boolean takes(String param) {
         for (String known : required) {
             if (matches(known, param) || selects(known, param)) {

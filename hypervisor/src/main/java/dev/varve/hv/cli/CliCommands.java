@@ -5,10 +5,8 @@ package dev.varve.hv.cli;
 import dev.varve.hv.xenapi.schema.ApiClass;
 import dev.varve.hv.xenapi.schema.ApiSchema;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.SequencedMap;
 import java.util.TreeMap;
 
 /** All commands: those of the classes, those of storage and of the host, the help, and what the daemon adds. */
@@ -31,7 +29,19 @@ final class CliCommands {
                         "",
                         "",
                         "Lists commands; with --all all of them, with a name more about it.",
-                        (args, _, out) -> help(args, out)));
+                        (args, session, out) ->
+                                new CliHelp(this, session.database().schema()).show(args, out)));
+        add(
+                CliCommand.of(
+                                "varve-complete",
+                                "",
+                                "line current",
+                                "Tells how an unfinished command line may go on.",
+                                (args, session, out) ->
+                                        new CliCompletion(this, session)
+                                                .complete(args)
+                                                .forEach(out::print))
+                        .concealed());
     }
 
     private void add(CliCommand command) {
@@ -42,45 +52,8 @@ final class CliCommands {
         return Optional.ofNullable(commands.get(name));
     }
 
-    private void help(CliArgs args, CliOutput out) {
-        if (!args.words().isEmpty()) {
-            args.words().forEach(name -> describe(name, out));
-            return;
-        }
-        List<String> names = new ArrayList<>();
-        for (CliCommand command : commands.values()) {
-            boolean common = !command.name().contains("-param-");
-            if (!command.hidden() && (common || args.flag("all"))) {
-                names.add(command.name());
-            }
-        }
-        if (args.flag("minimal")) {
-            out.list(names);
-            return;
-        }
-        out.print(
-                """
-                Usage: xe <command> [-s server] [-p port] [-u user] [-pw password] \
-                [-pwf password-file] [--nossl]
-                       [command specific arguments]
-
-                More about one command:   xe help <command>
-                All commands:             xe help --all
-                """);
-        out.print(args.flag("all") ? "All commands:" : "Common commands:");
-        names.forEach(name -> out.print("    " + name));
-    }
-
-    private void describe(String name, CliOutput out) {
-        CliCommand command =
-                find(name).orElseThrow(() -> UsageException.syntax("Unknown command: " + name));
-        SequencedMap<String, String> text = new java.util.LinkedHashMap<>();
-        text.put("command name            ", command.name());
-        text.put("        reqd params     ", String.join(", ", command.required()));
-        text.put("        optional params ", String.join(", ", command.optional()));
-        text.put("        description     ", command.meaning());
-        StringBuilder lines = new StringBuilder();
-        text.forEach((key, value) -> lines.append(key).append(": ").append(value).append('\n'));
-        out.print(lines.toString());
+    /** The commands that the help lists, in the order of their names. */
+    List<CliCommand> listed() {
+        return commands.values().stream().filter(command -> !command.hidden()).toList();
     }
 }

@@ -48,8 +48,30 @@ record CliField(String name, Optional<ApiField> field, CliView view, boolean wri
 
     /** Its name with the mark that tells what can be done with it. */
     String marked() {
-        char kind = isOperations() || isSet() ? 'S' : isMap() ? 'M' : ' ';
-        return name + " (" + kind + (writable ? "RW)" : "RO)");
+        String mark = mark();
+        return name + (mark.length() == 2 ? " ( " : " (") + mark + ")";
+    }
+
+    /** What can be done with it: {@code RO} or {@code RW}, after {@code S} or {@code M} of many. */
+    String mark() {
+        String kind = isOperations() || isSet() ? "S" : isMap() ? "M" : "";
+        return kind + (writable ? "RW" : "RO");
+    }
+
+    /**
+     * Its type as the documentation of the API writes it; that of what is shown, for references.
+     */
+    String type() {
+        String type = field.map(known -> known.type().describe()).orElse("string");
+        return view == CliView.UUID
+                ? type.replace(" ref", " uuid")
+                : view == CliView.NAME ? type.replace(" ref", " name") : type;
+    }
+
+    /** What it tells. */
+    String meaning() {
+        String meaning = field.map(ApiField::meaning).orElse("shown by the command line only");
+        return view == CliView.NAME ? meaning + ", by its name" : meaning;
     }
 
     /** The operations on an object by task, shown as the set of them. */

@@ -239,6 +239,21 @@ final class XeOutputTest {
                         + " UUID.",
                 daemon.xe("help", "vdi-create").ok());
         refused("Unknown command: nothing", "help", "nothing");
+        String common = daemon.xe("help").ok();
+        assertTrue(
+                common.lines().anyMatch(line -> line.matches(" +sr-create +Makes a storage .*")),
+                common);
+        assertEquals("uuid,disk-size,online", daemon.xe("help", "vdi-resize", "--minimal").ok());
+        String set = daemon.xe("help", "sr-param-set").ok();
+        assertTrue(set.contains("\n          name-label ( RW)"), set);
+        assertTrue(set.contains("\n          other-config (MRW)      additional"), set);
+        assertFalse(set.contains("tags"), set);
+        assertFalse(set.contains("physical-size"), set);
+        String list = daemon.xe("help", "sr-list").ok();
+        assertTrue(list.contains("given as FIELD=VALUE"), list);
+        assertTrue(list.contains("physical-size ( RO)"), list);
+        String clear = daemon.xe("help", "sr-param-clear").ok();
+        assertTrue(clear.contains("for param-name=FIELD:"), clear);
     }
 
     @Test
