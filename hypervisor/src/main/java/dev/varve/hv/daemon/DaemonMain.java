@@ -41,7 +41,16 @@ public final class DaemonMain {
                                 Scheduler.system("varve-scheduler"),
                                 Drivers.installed(),
                                 LaneStorageEngine::open));
-        Runtime.getRuntime().addShutdownHook(Threads.platform("varve-stop", daemon::close));
+        ServiceManager manager = new ServiceManager(System.getenv("NOTIFY_SOCKET"));
+        Runtime.getRuntime()
+                .addShutdownHook(
+                        Threads.platform(
+                                "varve-stop",
+                                () -> {
+                                    manager.stopping();
+                                    daemon.close();
+                                }));
+        manager.ready();
         System.out.println("varve is running under " + home);
         new CountDownLatch(1).await();
     }

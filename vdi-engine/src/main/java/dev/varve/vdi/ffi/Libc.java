@@ -77,6 +77,7 @@ public final class Libc {
 
     private static final int AF_UNIX = 1;
     private static final int SOCK_STREAM = 1;
+    private static final int SOCK_DGRAM = 2;
     private static final int SOCK_NONBLOCK = 04000;
     private static final int SOCK_CLOEXEC = 02000000;
     private static final int EFD_NONBLOCK = 04000;
@@ -131,6 +132,11 @@ public final class Libc {
             find("recv", FunctionDescriptor.of(LONG, INT, LONG, LONG, INT));
     private static final MethodHandle SENDMSG =
             find("sendmsg", FunctionDescriptor.of(LONG, INT, LONG, INT));
+    private static final MethodHandle SENDTO =
+            find(
+                    "sendto",
+                    FunctionDescriptor.of(
+                            LONG, INT, ValueLayout.ADDRESS, LONG, INT, ValueLayout.ADDRESS, INT));
     private static final MethodHandle POLL =
             find("poll", FunctionDescriptor.of(INT, LONG, LONG, INT));
     private static final MethodHandle MMAP =
@@ -449,6 +455,48 @@ public final class Libc {
                 return connected;
             }
             return fd;
+        } catch (IllegalArgumentException e) {
+            throw e;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * Sends one datagram to the socket bound to a path; a path that begins with {@code @} is a name
+     * in the abstract namespace.
+     */
+    public static long sendUnix(String path, byte[] message) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = unixAddress(path, arena);
+            if (path.startsWith("@")) {
+                address.set(ValueLayout.JAVA_BYTE, 2, (byte) 0);
+            }
+            // A name in the abstract namespace is as long as the address says.
+            int addressBytes = 2 + path.getBytes(java.nio.charset.StandardCharsets.UTF_8).length;
+            MemorySegment content = arena.allocateFrom(ValueLayout.JAVA_BYTE, message);
+            MemorySegment state = STATE.get();
+            int fd =
+                    result(
+                            (int) SOCKET.invokeExact(state, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+                            state);
+            if (fd < 0) {
+                return fd;
+            }
+            long sent =
+                    result(
+                            (long)
+                                    SENDTO.invokeExact(
+                                            state,
+                                            fd,
+                                            content,
+                                            content.byteSize(),
+                                            MSG_NOSIGNAL,
+                                            address,
+                                            addressBytes),
+                            state);
+            close(fd);
+            return sent;
         } catch (IllegalArgumentException e) {
             throw e;
         } catch (Throwable thrown) {
