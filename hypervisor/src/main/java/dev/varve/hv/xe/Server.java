@@ -60,7 +60,12 @@ abstract class Server {
                             "the daemon under " + home + " belongs to another user", e);
                 }
                 throw new IOException(
-                        "no daemon is running under " + home + "; start it with: ./varve start", e);
+                        "no daemon is running under "
+                                + home
+                                + "; start it with: "
+                                + System.getProperty("varve.command", "./varve")
+                                + " start",
+                        e);
             }
         }
     }
