@@ -14,6 +14,11 @@ class HeaderTest {
     private static final String HEADER =
             "Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.";
 
+    /** Whether a line says it, as a comment of any kind. */
+    static boolean isHeader(String line) {
+        return line.endsWith(HEADER);
+    }
+
     @Test
     void javaFilesBeginWithTheHeader() {
         List<String> wrong =
@@ -26,7 +31,8 @@ class HeaderTest {
 
     @Test
     void scriptsHaveTheHeaderAfterTheirInterpreter() {
-        for (String script : List.of("varve", "xe", ".ci/run", ".ci/launcher-test")) {
+        for (String script :
+                List.of("varve", "xe", ".ci/run", ".ci/launcher-test", ".ci/completion-test")) {
             String text = Tree.read(Tree.root().resolve(script));
             assertTrue(text.lines().skip(1).findFirst().orElse("").equals("# " + HEADER), script);
         }

@@ -12,7 +12,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -42,6 +44,32 @@ class PagesTest {
         }
         assertTrue(seen > 0, "no link was seen");
         assertEquals(List.of(), broken);
+    }
+
+    @Test
+    void everyPageIsInTheIndex() {
+        Map<String, List<String>> folders = new TreeMap<>();
+        Path docs = Tree.root().resolve("docs");
+        for (Path page : Tree.pages()) {
+            Path name = docs.relativize(page);
+            if (!name.startsWith("..") && !name.equals(Path.of("README.md"))) {
+                String folder = name.getNameCount() == 1 ? "" : name.getName(0).toString();
+                folders.computeIfAbsent(folder, _ -> new ArrayList<>()).add(entry(page, name));
+            }
+        }
+        StringBuilder index = new StringBuilder();
+        folders.forEach(
+                (folder, entries) -> {
+                    index.append(folder.isEmpty() ? "" : "\n## " + folder + "\n");
+                    index.append('\n').append(String.join("", entries));
+                });
+        GeneratedPart.ofPage("docs/README.md").mustBe(index.append('\n').toString());
+    }
+
+    private static String entry(Path page, Path name) {
+        Matcher heading = HEADING.matcher(Tree.read(page));
+        assertTrue(heading.find(), name + " has no title");
+        return "- [" + heading.group(1) + "](" + name + ")\n";
     }
 
     private static boolean leadsSomewhere(Path page, String target) {
