@@ -5,6 +5,7 @@ package dev.varve.hv.cli;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.schema.ApiClass;
 import dev.varve.hv.xenapi.schema.ApiField;
+import dev.varve.hv.xenapi.schema.ApiSchema;
 import dev.varve.hv.xenapi.schema.ApiType;
 
 import java.util.ArrayList;
@@ -123,10 +124,18 @@ final class CliCompletion {
         }
         names.forEach(
                 (name, meaning) -> {
-                    if (!given.contains(name)) {
+                    if (!given.contains(name) && !isChosen(command, name, given)) {
                         offer(name.endsWith(":") ? name : name + "=", meaning);
                     }
                 });
+    }
+
+    /** Whether the object that a parameter chooses by UUID is chosen by its name already. */
+    private boolean isChosen(CliCommand command, String param, Set<String> given) {
+        ApiSchema schema = session.database().schema();
+        Optional<ApiClass> type = CliTopics.ofUuid(schema, command.name(), param);
+        return type.isPresent()
+                && given.stream().anyMatch(word -> CliTopics.ofName(schema, word).equals(type));
     }
 
     private String meaning(CliCommand command, String param) {

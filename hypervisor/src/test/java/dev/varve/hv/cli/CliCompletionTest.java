@@ -85,6 +85,7 @@ final class CliCompletionTest {
         assertEquals(List.of("uuid=", "disk-size=", "online="), words("--force", "vdi-resize", ""));
         assertEquals(List.of("disk-size=", "online="), words("vdi-resize", "uuid=1", ""));
         assertEquals(List.of("device-config:"), words("sr-create", "dev"));
+        assertEquals(List.of("disk-size=", "online="), words("vdi-resize", "vdi=one", ""));
         assertEquals("uuid=\trequired", ways("vdi-resize", "u").getFirst());
         assertEquals(List.of("sr-uuid=", "sr-name-label="), words("vdi-list", "sr-"));
         assertEquals(List.of("other-config:"), words("sr-param-set", "uuid=1", "oth"));
