@@ -67,7 +67,7 @@ class PackagingTest {
     @TempDir Path directory;
 
     private static String unit(String name) {
-        return Tree.read(Tree.root().resolve("packaging").resolve(name));
+        return Tree.read(Tree.root().resolve("hypervisor/packaging").resolve(name));
     }
 
     @Test

@@ -18,7 +18,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/** Any bytes as a call: refused as malformed, or understood as values of the few kinds there are. */
+/**
+ * Any bytes as a call: refused as malformed, or understood as values of the few kinds there are.
+ */
 @Tag("fuzz")
 class XmlCallFuzzTest {
     static Stream<byte[]> calls() {

@@ -129,8 +129,7 @@ final class ClassCommands {
 
     private boolean is(CliSession session, ApiObject object, Map.Entry<String, String> want) {
         boolean other = want.getValue().startsWith(OTHER_THAN);
-        String value =
-                other ? want.getValue().substring(OTHER_THAN.length()) : want.getValue();
+        String value = other ? want.getValue().substring(OTHER_THAN.length()) : want.getValue();
         return matches(session, object, want.getKey(), value) != other;
     }
 

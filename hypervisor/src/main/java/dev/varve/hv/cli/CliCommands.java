@@ -9,7 +9,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
 
-/** All commands: those of the classes, those of storage and of the host, the help, and what the daemon adds. */
+/**
+ * All commands: those of the classes, those of storage and of the host, the help, and what the
+ * daemon adds.
+ */
 final class CliCommands {
     private final TreeMap<String, CliCommand> commands = new TreeMap<>();
 

@@ -27,7 +27,8 @@ final class HostCommands {
                         "Asks for an end of what a task does.",
                         (args, session, _) ->
                                 session.call(
-                                        "task.cancel", session.select(args, "task", "uuid").ref())));
+                                        "task.cancel",
+                                        session.select(args, "task", "uuid").ref())));
         commands.add(
                 CliCommand.of(
                                 "event-wait",
@@ -60,8 +61,7 @@ final class HostCommands {
     }
 
     private static void certificate(CliArgs args, CliSession session, CliOutput out) {
-        ApiObject host =
-                session.find(args, "host", "uuid").orElseGet(() -> session.host(args));
+        ApiObject host = session.find(args, "host", "uuid").orElseGet(() -> session.host(args));
         String pem = (String) session.call("host.get_server_certificate", host.ref());
         out.print(pem.stripTrailing());
     }

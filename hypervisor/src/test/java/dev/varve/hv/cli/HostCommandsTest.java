@@ -48,9 +48,9 @@ final class HostCommandsTest {
 
     @Test
     void keepsSecrets() throws IOException {
-        String uuid =
-                daemon.xe("secret-create", "value=s3cret", "other-config:for=chap").ok();
-        assertEquals("s3cret", daemon.xe("secret-param-get", "uuid=" + uuid, "param-name=value").ok());
+        String uuid = daemon.xe("secret-create", "value=s3cret", "other-config:for=chap").ok();
+        assertEquals(
+                "s3cret", daemon.xe("secret-param-get", "uuid=" + uuid, "param-name=value").ok());
         assertEquals(uuid, daemon.xe("secret-list", "other-config:for=chap", "--minimal").ok());
         daemon.xe("secret-param-set", "uuid=" + uuid, "value=other").ok();
         daemon.xe("secret-destroy", "uuid=" + uuid).ok();
@@ -74,7 +74,8 @@ final class HostCommandsTest {
         TestDaemon.Result wrong = daemon.xe("event-wait", "class=secret", "colour=red");
         assertEquals(1, wrong.code());
         assertTrue(wrong.err().contains("Unknown field 'colour'"), wrong.err());
-        assertTrue(daemon.xe("event-wait", "class=ghost").err().contains("there is no class ghost"));
+        assertTrue(
+                daemon.xe("event-wait", "class=ghost").err().contains("there is no class ghost"));
     }
 
     @Test
