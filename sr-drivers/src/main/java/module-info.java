@@ -11,5 +11,6 @@ module dev.varve.sr {
     uses dev.varve.sr.spi.SrDriver;
 
     provides dev.varve.sr.spi.SrDriver with
+            dev.varve.sr.driver.ext.ExtSrDriver,
             dev.varve.sr.driver.file.FileSrDriver;
 }

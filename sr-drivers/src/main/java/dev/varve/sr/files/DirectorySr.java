@@ -37,6 +37,9 @@ import java.util.UUID;
  * removed leaves a repository that can be removed again.
  */
 public final class DirectorySr implements AttachedSr {
+    /** Where the identity of a repository is, from its directory on. */
+    public static final String IDENTITY = Names.HOME + "/" + IdentityFile.NAME;
+
     private static final String LOST_AND_FOUND = "lost+found";
     private static final int DIRECTORY_MODE = 0755;
 
@@ -61,6 +64,44 @@ public final class DirectorySr implements AttachedSr {
     public static Optional<SrIdentity> find(Path root) {
         requireDirectory(root);
         return read(new Names(root), new LinuxFileOps()).map(IdentityFile::identity);
+    }
+
+    /** The repository that the content of its identity file describes; nothing when damaged. */
+    public static Optional<SrIdentity> decode(byte[] content) {
+        return IdentityFile.decode(content).map(IdentityFile::identity);
+    }
+
+    /** The names in a directory that belong to no repository, for a look before all is removed. */
+    public static List<String> foreign(Path root) {
+        return new LinuxFileOps()
+                .names(root).stream()
+                        .filter(name -> !name.equals(Names.HOME) && !name.equals(LOST_AND_FOUND))
+                        .filter(
+                                name ->
+                                        FileVolumeStore.KINDS_IN_ROOT.stream()
+                                                .noneMatch(
+                                                        kind ->
+                                                                Names.parse(kind, name)
+                                                                        .isPresent()))
+                        .sorted()
+                        .toList();
+    }
+
+    /** Whether a directory holds neither a repository nor images. */
+    public static boolean isEmpty(Path root) {
+        return new LinuxFileOps().names(root).stream().allMatch(LOST_AND_FOUND::equals);
+    }
+
+    /** Whether somebody on this host has the repository in a directory attached. */
+    public static boolean isAttached(Path root) {
+        Names names = new Names(root);
+        FileOps ops = new LinuxFileOps();
+        if (ops.stat(FileVolumeStore.attachedFile(names)).isEmpty()) {
+            return false;
+        }
+        boolean[] alone = new boolean[1];
+        ops.attach(FileVolumeStore.attachedFile(names), () -> alone[0] = true).close();
+        return !alone[0];
     }
 
     /** The room in a directory. */
@@ -323,6 +364,33 @@ public final class DirectorySr implements AttachedSr {
                 throw e;
             }
         }
+    }
+
+    /** Whether a volume is open. */
+    public boolean isInUse() {
+        return store.isInUse();
+    }
+
+    /**
+     * Whether the file system was shut down: it then refuses to open even a file that it has in
+     * memory. A bad place of the medium does not show like this.
+     */
+    public boolean isShutDown() {
+        int fd = Libc.open(FileVolumeStore.attachedFile(names).toString(), Libc.O_RDONLY);
+        if (fd >= 0) {
+            Libc.close(fd);
+        }
+        return fd == -Libc.EIO;
+    }
+
+    /**
+     * Lets go of the directory while its file system is mounted anew, and finishes what was
+     * interrupted. Nobody uses the volumes meanwhile.
+     *
+     * @throws IllegalStateException when a volume is open
+     */
+    public void remount(Runnable mount) {
+        store.whileReleased(mount);
     }
 
     @Override

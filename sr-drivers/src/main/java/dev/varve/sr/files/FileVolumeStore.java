@@ -75,6 +75,10 @@ import java.util.stream.Stream;
  * open is not removed or replaced; it may be renamed.
  */
 public final class FileVolumeStore implements VolumeStore {
+    /** The kinds of volumes whose files are not in a directory of ours. */
+    static final List<VolumeKind> KINDS_IN_ROOT =
+            List.of(VolumeKind.VHD, VolumeKind.RAW, VolumeKind.CBT_LOG);
+
     private final FileOps ops;
     private final Names names;
     private final OpenFiles open;
@@ -146,7 +150,7 @@ public final class FileVolumeStore implements VolumeStore {
         List<VolumeId> damaged = new ArrayList<>();
         lock.readLock().lock();
         try {
-            requireRoot();
+            requireHome();
             for (VolumeId id : listed()) {
                 info(id, damaged).ifPresent(found::add);
             }
@@ -165,11 +169,22 @@ public final class FileVolumeStore implements VolumeStore {
         }
     }
 
+    /** Nor must a mount point whose file system is gone: once attached, our directory is there. */
+    private void requireHome() {
+        requireRoot();
+        if (ops.stat(names.home).isEmpty()) {
+            throw ErrorCode.SR_UNAVAILABLE.because(
+                    "the directory "
+                            + names.root
+                            + " holds no repository any more; is its file system mounted?");
+        }
+    }
+
     @Override
     public Set<VolumeId> ids() {
         lock.readLock().lock();
         try {
-            requireRoot();
+            requireHome();
             return listed();
         } finally {
             lock.readLock().unlock();
@@ -209,7 +224,7 @@ public final class FileVolumeStore implements VolumeStore {
         Optional<VolumeInfo> found;
         lock.readLock().lock();
         try {
-            requireRoot();
+            requireHome();
             found = info(id, damaged);
         } finally {
             lock.readLock().unlock();
@@ -278,7 +293,7 @@ public final class FileVolumeStore implements VolumeStore {
         // Not while a commit may remove the volume or give it another name.
         lock.readLock().lock();
         try {
-            requireRoot();
+            requireHome();
             VolumeInfo info =
                     info(id, new ArrayList<>())
                             .orElseThrow(
@@ -300,7 +315,7 @@ public final class FileVolumeStore implements VolumeStore {
     public void commit(List<VolumeChange> changes) {
         lock.writeLock().lock();
         try {
-            requireRoot();
+            requireHome();
             try (FileOps.Lock _ = ops.lock(lockFile())) {
                 rollForward();
                 CommitPlan plan = CommitPlan.of(changes, new PresentVolumes());
@@ -614,6 +629,29 @@ public final class FileVolumeStore implements VolumeStore {
         } finally {
             lock.writeLock().unlock();
         }
+    }
+
+    /**
+     * Lets go of the directory while its file system is mounted anew, and recovers; nobody uses the
+     * store meanwhile. When this fails, the store stays let go of until it recovers.
+     *
+     * @throws IllegalStateException when a volume is open
+     */
+    void whileReleased(Runnable work) {
+        lock.writeLock().lock();
+        try {
+            open.requireNoneOpen();
+            letGo();
+            work.run();
+            recover();
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    /** Whether a volume is open. */
+    boolean isInUse() {
+        return open.isInUse();
     }
 
     private void letGo() {

@@ -127,6 +127,10 @@ final class OpenFiles {
         opened.putAll(moved);
     }
 
+    synchronized boolean isInUse() {
+        return !opened.isEmpty();
+    }
+
     /** Throws {@link IllegalStateException} when a volume is open. */
     synchronized void requireNoneOpen() {
         if (!opened.isEmpty()) {

@@ -25,9 +25,18 @@ public interface AttachedSr extends AutoCloseable {
     /**
      * Fails with SR_UNAVAILABLE or SR_NOT_WRITABLE when the medium cannot be used now, with what is
      * wrong and what to do. A repository that failed and passes later has healed; nothing else is
-     * needed.
+     * needed. A medium that {@link #isLost()} is brought back here if that is possible.
      */
     void check();
+
+    /**
+     * Whether the medium has gone away in such a way that volumes which are open now will never
+     * work again, even when it is back. They have to be closed before {@link #check()} can bring it
+     * back; what was flushed is there when they are opened again.
+     */
+    default boolean isLost() {
+        return false;
+    }
 
     /** Lets go of the medium. No volume may be open. */
     @Override

@@ -8,12 +8,38 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** What a probe found at the place that the device configuration names. */
-public record ProbeResult(List<Found> repositories) {
-    /** Copies the list. */
+/**
+ * What a probe found at the place that the device configuration names.
+ *
+ * @param devices devices that hold no repository: the one that was named, or those to choose from
+ *     when none was
+ */
+public record ProbeResult(List<Found> repositories, List<Device> devices) {
+    /** Copies the lists. */
     public ProbeResult {
         repositories = List.copyOf(repositories);
+        devices = List.copyOf(devices);
     }
+
+    /** Repositories only. */
+    public ProbeResult(List<Found> repositories) {
+        this(repositories, List.of());
+    }
+
+    /**
+     * A block device.
+     *
+     * @param path what to give as {@code device-config:device}
+     * @param vendor who made it; empty when that is not known, as are the next two
+     * @param content what is on it now; empty when nothing is recognised
+     */
+    public record Device(
+            String path,
+            long sizeBytes,
+            String vendor,
+            String model,
+            String serial,
+            String content) {}
 
     /**
      * A repository that is already there.
