@@ -156,6 +156,31 @@ public final class Attachments {
         }
     }
 
+    /**
+     * Lets go of a disk whose storage has gone away, so that the storage can be brought back. It
+     * stays wanted, and is plugged in again under the same address. Its user's connection ends:
+     * what was not flushed may be lost, and nobody may take it for stored.
+     */
+    void suspend(ApiObject vbd) {
+        UUID uuid = UUID.fromString(database.get("VDI", vbd.text("VDI")).uuid());
+        Datapath datapath = env.engine().datapath();
+        try {
+            datapath.deactivate(uuid, within("VBD.suspend", DETACH_SECONDS));
+        } catch (StorageException e) {
+            // That it fails is why this is done. It is closed all the same.
+            LOG.info("disk {} was let go of with its storage away: {}", uuid, e.sentence());
+        }
+        datapath.detach(uuid);
+        database.update("VBD", vbd.ref(), row -> row.with("currently_attached", false));
+    }
+
+    /** The connections of a repository's disks that are plugged in. */
+    List<ApiObject> active(String sr) {
+        return active().stream()
+                .filter(vbd -> database.get("VDI", vbd.text("VDI")).text("SR").equals(sr))
+                .toList();
+    }
+
     private Operation within(String label, long seconds) {
         return Operation.within(label, env.clock(), seconds, TimeUnit.SECONDS);
     }

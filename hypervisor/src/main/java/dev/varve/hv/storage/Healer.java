@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * Makes true what the user wants: repositories and disks that should be plugged in are plugged in
@@ -135,7 +136,11 @@ public final class Healer {
         String sr = pbd.text("SR");
         try {
             if (repositories.isAttached(sr)) {
-                repositories.check(sr);
+                if (repositories.isLost(sr)) {
+                    working(sr, "plug", (_, _) -> bringBack(sr));
+                } else {
+                    repositories.check(sr);
+                }
                 if (!repositories.isScanned(sr)) {
                     working(sr, "scan", (row, op) -> repositories.scan(row, op));
                 }
@@ -160,6 +165,34 @@ public final class Healer {
         return well;
     }
 
+    /**
+     * The disks of a repository whose medium has gone away answer nothing but errors, and hinder it
+     * from coming back: they are let go of first, and plugged in again when the medium is there.
+     */
+    private void bringBack(String sr) {
+        LOG.warn("the medium of repository {} has gone away", sr);
+        for (ApiObject vbd : attachments.active(sr)) {
+            connection(vbd, "unplug", _ -> attachments.suspend(vbd));
+            LOG.warn("the disk of connection {} waits for its repository", vbd.uuid());
+        }
+        repositories.check(sr);
+        LOG.info("the medium of repository {} is back", sr);
+    }
+
+    /** Work on a connection and its disk, which nobody else works on meanwhile. */
+    private void connection(ApiObject vbd, String kind, Consumer<Operation> work) {
+        Operation operation = Operation.unbounded("VBD." + kind, env.clock());
+        String task = env.tasks().begin(operation);
+        try (var _ = env.operations().begin(vbd, kind, task);
+                var _ =
+                        env.operations()
+                                .begin(database.get("VDI", vbd.text("VDI")), "blocked", task)) {
+            work.accept(operation);
+        } finally {
+            env.tasks().end(task);
+        }
+    }
+
     /** Work on a repository. */
     private interface Work {
         void run(ApiObject sr, Operation operation);
@@ -177,20 +210,13 @@ public final class Healer {
     }
 
     private boolean plug(ApiObject vbd) {
-        Operation operation = Operation.unbounded("VBD.plug", env.clock());
-        String task = env.tasks().begin(operation);
-        try (var _ = env.operations().begin(vbd, "plug", task);
-                var _ =
-                        env.operations()
-                                .begin(database.get("VDI", vbd.text("VDI")), "blocked", task)) {
-            attachments.plug(vbd, operation);
+        try {
+            connection(vbd, "plug", operation -> attachments.plug(vbd, operation));
             return true;
         } catch (RuntimeException e) {
             LOG.warn("the disk of connection {} cannot be plugged in", vbd.uuid(), e);
             LastError.set(database, vbd.ref(), e);
             return false;
-        } finally {
-            env.tasks().end(task);
         }
     }
 

@@ -283,6 +283,13 @@ public final class SrManager {
         session(sr).sr().check();
     }
 
+    /**
+     * Whether disks that are plugged in now will not work again before they are plugged in anew.
+     */
+    boolean isLost(String sr) {
+        return session(sr).sr().isLost();
+    }
+
     /** Whether the disks of a repository have been looked at since it was attached. */
     boolean isScanned(String sr) {
         return repository(sr).isScanned();

@@ -135,6 +135,40 @@ final class VarveDaemonTest {
         }
     }
 
+    /** The disks of a medium that has gone away are let go of, and taken up when it is back. */
+    @Test
+    void bringsALostMediumBackAndItsDisksWithIt() throws IOException {
+        try (TestDaemon daemon = start()) {
+            String sr = createSr(daemon);
+            String vdi = createVdi(daemon, sr);
+            String other = createVdi(daemon, sr);
+            daemon.xe("varve-attach", "uuid=" + vdi).ok();
+            storage.medium("a").away = true;
+            storage.medium("a").lost = true;
+            advanceUntil(daemon, () -> lastError(daemon, sr) != null);
+            assertEquals(Map.of(), storage.datapath);
+            assertEquals(
+                    "false", daemon.xe("vbd-list", "params=currently-attached", "--minimal").ok());
+            storage.medium("a").away = false;
+            advanceUntil(daemon, () -> lastError(daemon, sr) == null);
+            advanceUntil(
+                    daemon, () -> "activated".equals(storage.datapath.get(UUID.fromString(vdi))));
+            assertFalse(storage.medium("a").lost);
+            assertFalse(storage.datapath.containsKey(UUID.fromString(other)));
+            advanceUntil(
+                    daemon,
+                    () ->
+                            daemon.call("VBD.get_all_records") instanceof Map<?, ?> all
+                                    && all.values().stream()
+                                            .allMatch(
+                                                    row ->
+                                                            Boolean.TRUE.equals(
+                                                                    ((Map<?, ?>) row)
+                                                                            .get(
+                                                                                    "currently_attached"))));
+        }
+    }
+
     private static Object lastError(TestDaemon daemon, String sr) {
         return ((Map<?, ?>) record(daemon, "SR", sr).get("other_config")).get("last-error");
     }

@@ -47,6 +47,10 @@ public final class FakeStorage {
         public volatile SrIdentity identity;
         public volatile boolean away;
         public volatile boolean scanBroken;
+
+        /** It does not come back before none of its disks is in use. */
+        public volatile boolean lost;
+
         public final Map<UUID, VdiInfo> disks = new ConcurrentSkipListMap<>();
         public volatile Runnable beforeCreate = () -> {};
 
@@ -187,7 +191,7 @@ public final class FakeStorage {
         }
     }
 
-    private static final class Attached implements AttachedSr, VolumeStore {
+    private final class Attached implements AttachedSr, VolumeStore {
         final Medium medium;
 
         Attached(Medium medium) {
@@ -215,8 +219,17 @@ public final class FakeStorage {
         }
 
         @Override
+        public boolean isLost() {
+            return medium.lost;
+        }
+
+        @Override
         public void check() {
             medium.need();
+            if (medium.lost && medium.disks.keySet().stream().anyMatch(datapath::containsKey)) {
+                throw ErrorCode.SR_UNAVAILABLE.because("disks are still in use");
+            }
+            medium.lost = false;
         }
 
         @Override

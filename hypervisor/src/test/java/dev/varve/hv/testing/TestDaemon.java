@@ -4,8 +4,11 @@ package dev.varve.hv.testing;
 
 import dev.varve.hv.daemon.VarveDaemon;
 import dev.varve.hv.storage.Drivers;
+import dev.varve.hv.storage.LaneStorageEngine;
+import dev.varve.hv.storage.StorageEngineFactory;
 import dev.varve.hv.xe.CliWire;
 import dev.varve.hv.xenapi.Caller;
+import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 
 import java.io.IOException;
@@ -42,16 +45,35 @@ public final class TestDaemon implements AutoCloseable {
 
     /** Starts a daemon; each has random numbers of its own. */
     public TestDaemon(Path home, FakeStorage storage) throws IOException {
+        this(home, storage, new Drivers(List.of(storage.driver())), _ -> storage.engine(), null);
+    }
+
+    /**
+     * Starts a daemon with the drivers and the engine that users get. Only what is done later and
+     * again waits for the time of the test.
+     */
+    public static TestDaemon real(Path home) throws IOException {
+        return new TestDaemon(
+                home, null, Drivers.installed(), LaneStorageEngine::open, Clock.system());
+    }
+
+    private TestDaemon(
+            Path home,
+            FakeStorage storage,
+            Drivers drivers,
+            StorageEngineFactory engine,
+            Clock clock)
+            throws IOException {
         this.storage = storage;
         this.daemon =
                 VarveDaemon.start(
                         home,
                         new VarveDaemon.Parts(
-                                time,
+                                clock == null ? time : clock,
                                 RandomSource.of(new Random(System.identityHashCode(this))),
                                 time,
-                                new Drivers(List.of(storage.driver())),
-                                _ -> storage.engine()));
+                                drivers,
+                                engine));
         this.session =
                 (String)
                         daemon.dispatcher()

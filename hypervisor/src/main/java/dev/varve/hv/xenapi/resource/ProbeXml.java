@@ -9,8 +9,32 @@ import dev.varve.sr.spi.SrIdentity;
 final class ProbeXml {
     private ProbeXml() {}
 
+    private static final String HEAD = "<?xml version=\"1.0\" ?>\n";
+
+    /** The repositories; where there are none, the devices that one could be made on. */
     static String of(ProbeResult result) {
-        StringBuilder xml = new StringBuilder("<?xml version=\"1.0\" ?>\n<SRlist>\n");
+        return result.repositories().isEmpty() && !result.devices().isEmpty()
+                ? devices(result)
+                : repositories(result);
+    }
+
+    private static String devices(ProbeResult result) {
+        StringBuilder xml = new StringBuilder(HEAD).append("<Devlist>\n");
+        for (ProbeResult.Device device : result.devices()) {
+            xml.append("\t<BlockDevice>\n");
+            element(xml, "path", device.path());
+            element(xml, "size", Long.toString(device.sizeBytes()));
+            element(xml, "vendor", device.vendor());
+            element(xml, "model", device.model());
+            element(xml, "serial", device.serial());
+            element(xml, "content", device.content());
+            xml.append("\t</BlockDevice>\n");
+        }
+        return xml.append("</Devlist>\n").toString();
+    }
+
+    private static String repositories(ProbeResult result) {
+        StringBuilder xml = new StringBuilder(HEAD).append("<SRlist>\n");
         for (ProbeResult.Found found : result.repositories()) {
             SrIdentity identity = found.identity();
             xml.append("\t<SR>\n");
