@@ -13,6 +13,7 @@ module dev.varve.hv {
     requires io.netty.codec.http;
     requires io.netty.common;
     requires io.netty.transport;
+    requires java.management;
     requires java.sql;
     requires org.apache.commons.io;
     requires org.slf4j;

@@ -72,6 +72,7 @@ public final class VarveDaemon implements AutoCloseable {
 
     private final Path home;
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
+    private Database database;
     private Dispatcher dispatcher;
     private boolean started;
 
@@ -106,6 +107,11 @@ public final class VarveDaemon implements AutoCloseable {
         return dispatcher;
     }
 
+    /** All objects of the API, for a program that runs a daemon inside itself. */
+    public Database database() {
+        return database;
+    }
+
     private <T extends AutoCloseable> T keep(T part) {
         opened.push(part);
         return part;
@@ -123,7 +129,7 @@ public final class VarveDaemon implements AutoCloseable {
                                 home.resolve("state").resolve("state.db"),
                                 clock,
                                 parts.scheduler()));
-        Database database = new Database(ApiSchema.XENAPI, store);
+        database = new Database(ApiSchema.XENAPI, store);
         String host = HostRows.ensure(database, clock, parts.random());
         Tasks tasks = new Tasks(database, clock, parts.random());
         tasks.residentOn(host);
