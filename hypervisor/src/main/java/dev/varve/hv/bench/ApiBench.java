@@ -148,7 +148,7 @@ final class ApiBench implements Benchmark {
         report.subject(
                 SOCKET,
                 "as many bytes each way over a socket file, made beforehand and looked at by"
-                    + " nobody: what the socket costs");
+                        + " nobody: what the socket costs");
         report.subject(SCRIPT, "./xe sr-list, as a user types it");
         report.subject(CLIENT, "the client of xe, started by hand as the script does");
         report.subject(

@@ -141,16 +141,16 @@ final class ChainBench implements Benchmark {
                         + " of what it sees.");
         report.caveat(
                 "The longest of some ten thousand requests is one request; repeat before you"
-                    + " believe it.");
+                        + " believe it.");
         report.caveat(
                 "A scan right after the images were made finds them in the page cache where the"
-                    + " file system has no O_DIRECT.");
+                        + " file system has no O_DIRECT.");
         report.caveat(
                 "Rows of less than 5 seconds, another load, a host that is shared with others,"
                         + " processors that change their frequency.");
         report.caveat(
                 "A disk whose own cache holds the gibibyte: reads cost the same wherever they"
-                    + " are.");
+                        + " are.");
     }
 
     // ---- reads

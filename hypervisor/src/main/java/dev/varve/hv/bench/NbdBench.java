@@ -292,7 +292,7 @@ final class NbdBench implements Benchmark {
         }
         report.caveat(
                 "Memory of idle connections is the growth of the resident memory of the process;"
-                    + " our process is the benchmark itself and has the clients as well.");
+                        + " our process is the benchmark itself and has the clients as well.");
     }
 
     private static Row idleRow(String workload, String subject, List<FioResult> rounds) {

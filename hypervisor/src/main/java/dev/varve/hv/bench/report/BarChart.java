@@ -73,8 +73,8 @@ final class BarChart {
                 String.format(
                         Locale.ROOT,
                         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\""
-                            + " width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"title"
-                            + " desc\">",
+                                + " width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"title"
+                                + " desc\">",
                         WIDTH,
                         height,
                         WIDTH,
