@@ -7,6 +7,11 @@ import dev.varve.hv.http.HttpLimits;
 import dev.varve.hv.http.HttpServer;
 import dev.varve.hv.http.Route;
 import dev.varve.hv.http.Router;
+import dev.varve.hv.metrics.ApiMetrics;
+import dev.varve.hv.metrics.Metric;
+import dev.varve.hv.metrics.MetricsPage;
+import dev.varve.hv.metrics.ProcessMetrics;
+import dev.varve.hv.metrics.StorageMetrics;
 import dev.varve.hv.state.SqliteStateStore;
 import dev.varve.hv.state.StateStore;
 import dev.varve.hv.storage.Attachments;
@@ -158,15 +163,28 @@ public final class VarveDaemon implements AutoCloseable {
         Records records = new Records(database, resources.computed(ApiSchema.XENAPI));
         Handlers handlers = Handlers.standard(ApiSchema.XENAPI, database, records, sessions, tasks);
         resources.bind(handlers);
+        ApiMetrics calls = new ApiMetrics(database);
         dispatcher =
                 new Dispatcher(
-                        ApiSchema.XENAPI, sessions, tasks, clock, handlers, stack::checkCapability);
+                        ApiSchema.XENAPI,
+                        sessions,
+                        tasks,
+                        clock,
+                        handlers,
+                        stack::checkCapability,
+                        calls);
         keep(() -> healer.stop(STOP_SECONDS));
         awaitFirstPlugs(healer);
         DaemonControl control = new DaemonControl(home, env, attachments, startedNanos);
         CliServer cli = new CliServer(ApiSchema.XENAPI, dispatcher, database, records, control);
+        MetricsPage metrics =
+                new MetricsPage()
+                        .with(new StorageMetrics(database, repositories, attachments, engine))
+                        .with(calls)
+                        .with(new ProcessMetrics());
         HttpServer server =
-                keep(new HttpServer(routes(dispatcher, cli), workers, HttpLimits.DEFAULT));
+                keep(new HttpServer(routes(dispatcher, cli, metrics), workers, HttpLimits.DEFAULT));
+        metrics.with(samples -> samples.add(Metric.HTTP_CONNECTIONS, server.connectionCount()));
         server.listen(socket());
         started = true;
         long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - startedNanos);
@@ -205,7 +223,7 @@ public final class VarveDaemon implements AutoCloseable {
         }
     }
 
-    private static Router routes(Dispatcher dispatcher, CliServer cli) {
+    private static Router routes(Dispatcher dispatcher, CliServer cli, MetricsPage metrics) {
         JsonRpc json = new JsonRpc(dispatcher);
         Route.Exchange exchange =
                 request ->
@@ -216,7 +234,8 @@ public final class VarveDaemon implements AutoCloseable {
         return new Router(
                 List.of(
                         new Route("POST", "/jsonrpc", MAX_REQUEST_BYTES, exchange),
-                        new Route("POST", "/cli", MAX_COMMAND_BYTES, cli)));
+                        new Route("POST", "/cli", MAX_COMMAND_BYTES, cli),
+                        new Route("GET", "/metrics", 0, metrics)));
     }
 
     /** Stops everything, last opened first. What is plugged in stays wanted. */

@@ -108,6 +108,11 @@ public final class HttpServer implements AutoCloseable {
                 .addLast(new Connection(router, workers, limits, caller));
     }
 
+    /** How many connections there are. */
+    public int connectionCount() {
+        return connections.size();
+    }
+
     /** Stops listening and ends all connections. */
     @Override
     public void close() {

@@ -16,6 +16,7 @@ import org.slf4j.LoggerFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -33,11 +34,13 @@ public final class Dispatcher {
     private final Tasks tasks;
     private final Clock clock;
     private final Consumer<Call> capabilities;
+    private final CallListener listener;
     private final Map<String, Handlers.Handler> handlers;
 
     /**
      * @param capabilities refuses a call that needs what the driver of its repository does not
      *     declare
+     * @param listener told of every call
      */
     public Dispatcher(
             ApiSchema schema,
@@ -45,13 +48,15 @@ public final class Dispatcher {
             Tasks tasks,
             Clock clock,
             Handlers handlers,
-            Consumer<Call> capabilities) {
+            Consumer<Call> capabilities,
+            CallListener listener) {
         this.schema = schema;
         this.values = Values.sent(schema);
         this.sessions = sessions;
         this.tasks = tasks;
         this.clock = clock;
         this.capabilities = capabilities;
+        this.listener = listener;
         this.handlers = handlers.complete();
     }
 
@@ -63,16 +68,31 @@ public final class Dispatcher {
      * @throws StorageException whatever went wrong
      */
     public Object call(Caller caller, String fullName, List<Object> params) {
-        ApiMethod method =
-                schema.method(fullName)
-                        .orElseThrow(() -> ErrorCode.MESSAGE_METHOD_UNKNOWN.with(fullName));
+        Optional<ApiMethod> method = schema.method(fullName);
+        CallListener.Outcome outcome = CallListener.Outcome.FAILED;
+        long begin = clock.nanoTime();
         try {
-            return checked(caller, method, params);
+            Object result =
+                    checked(
+                            caller,
+                            method.orElseThrow(
+                                    () -> ErrorCode.MESSAGE_METHOD_UNKNOWN.with(fullName)),
+                            params);
+            outcome = CallListener.Outcome.OK;
+            return result;
         } catch (StorageException e) {
+            if (e.code() != ErrorCode.INTERNAL_ERROR) {
+                outcome = CallListener.Outcome.REFUSED;
+            }
             throw e;
         } catch (RuntimeException e) {
             LOG.error("{} failed", fullName, e);
             throw new StorageException(ErrorCode.INTERNAL_ERROR, List.of(e.toString()), e);
+        } finally {
+            listener.called(
+                    method.map(ApiMethod::className).orElse(CallListener.UNKNOWN_CLASS),
+                    outcome,
+                    clock.nanoTime() - begin);
         }
     }
 
