@@ -12,12 +12,14 @@ module dev.varve.hv {
     requires io.netty.codec;
     requires io.netty.codec.http;
     requires io.netty.common;
+    requires io.netty.handler;
     requires io.netty.transport;
     requires io.prometheus.metrics.core;
     requires io.prometheus.metrics.model;
     requires io.prometheus.writer.text;
     requires java.management;
     requires java.sql;
+    requires java.xml;
     requires org.apache.commons.io;
     requires org.slf4j;
     requires org.xerial.sqlitejdbc;

@@ -69,11 +69,21 @@ public enum ErrorCode {
     SESSION_INVALID(List.of("handle"), "The session does not exist or has ended."),
     SESSION_AUTHENTICATION_FAILED(
             List.of("user", "message"), "The user name or the password is not right."),
+    SESSION_NOT_REGISTERED(
+            List.of("handle"), "The session has not said which events it wants to be told of."),
+    EVENTS_LOST(
+            List.of(),
+            "The changes after this token cannot be told any more; ask for all objects again."),
+    EVENT_FROM_TOKEN_PARSE_FAILURE(List.of("token"), "The token is none that this server gave."),
+    EVENT_SUBSCRIPTION_PARSE_FAILURE(
+            List.of("subscription"), "This names neither a class nor an object."),
     PERMISSION_DENIED(List.of("message"), "The caller may not do this."),
     NOT_IMPLEMENTED(List.of("function"), "This function is not there yet."),
     OPERATION_NOT_ALLOWED(List.of("reason"), "The operation is not allowed in the present state."),
     OTHER_OPERATION_IN_PROGRESS(
             List.of("class", "object"), "Another operation on the same object is still running."),
+    TOO_MANY_PENDING_TASKS(
+            List.of(), "Too many calls are under way already; try again when some have ended."),
     TASK_CANCELLED(List.of("task"), "The task was cancelled."),
     OPERATION_TIMED_OUT(
             List.of("operation", "seconds"), "The operation did not finish before its deadline."),

@@ -25,6 +25,7 @@ public final class Operation {
     private volatile boolean cancelled;
     private volatile long bytesPerSecond;
     private volatile long bytesDone;
+    private volatile Runnable observer = () -> {};
 
     private Operation(String label, Clock clock, long deadlineNanos) {
         this.label = label;
@@ -55,7 +56,24 @@ public final class Operation {
 
     /** Says how much is done, from 0 to 1; it never goes back. */
     public void progress(double done) {
-        progress = Math.max(progress, Math.min(1.0, done));
+        double before = progress;
+        progress = Math.max(before, Math.min(1.0, done));
+        if (percent(progress) != percent(before)) {
+            observer.run();
+        }
+    }
+
+    private static int percent(double part) {
+        return (int) (part * 100);
+    }
+
+    /**
+     * Has somebody told when another whole percent is done, or when the operation is cancelled.
+     *
+     * @param told on the thread that works or cancels; it must not block
+     */
+    public void observe(Runnable told) {
+        observer = told;
     }
 
     /** Says how many bytes out of how many are done. */
@@ -82,6 +100,7 @@ public final class Operation {
     /** Asks the worker to stop at its next checkpoint. */
     public void cancel() {
         cancelled = true;
+        observer.run();
     }
 
     /** Whether {@link #cancel()} was called. */

@@ -360,7 +360,10 @@ final class ClassCommands {
                     ApiType.Time _,
                     ApiType.Nothing _,
                     ApiType.Choice _,
-                    ApiType.RecordOf _ ->
+                    ApiType.Count _,
+                    ApiType.RecordOf _,
+                    ApiType.AnyRecord _,
+                    ApiType.Struct _ ->
                     throw UsageException.failure("field " + field.name() + " cannot be empty");
         }
     }

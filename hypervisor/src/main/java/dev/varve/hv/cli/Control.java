@@ -27,6 +27,13 @@ public interface Control {
      */
     List<String> tree(Optional<String> only);
 
+    /**
+     * Sets or removes the password for logins over the network.
+     *
+     * @return where the daemon listens now, line by line
+     */
+    List<String> password(Optional<String> password);
+
     /** Calls of the API in the name of the user. */
     interface Api {
         /** Calls a method; the session comes by itself. */

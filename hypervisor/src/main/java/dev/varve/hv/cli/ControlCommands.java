@@ -2,6 +2,8 @@
 
 package dev.varve.hv.cli;
 
+import dev.varve.vdi.ErrorCode;
+
 import java.util.List;
 import java.util.Optional;
 
@@ -41,6 +43,16 @@ final class ControlCommands {
                                 (_, _, out) -> control.status().forEach(out::print))
                         .concealed(),
                 CliCommand.of(
+                                "varve-passwd",
+                                "",
+                                "new-password",
+                                "Sets the password for logins over the network, or removes it.",
+                                (args, session, out) -> {
+                                    ownerOnly(session);
+                                    control.password(args.get("new-password")).forEach(out::print);
+                                })
+                        .concealed(),
+                CliCommand.of(
                                 "varve-tree",
                                 "",
                                 "uuid",
@@ -48,6 +60,13 @@ final class ControlCommands {
                                 (args, session, out) ->
                                         control.tree(chosen(args, session)).forEach(out::print))
                         .concealed());
+    }
+
+    private static void ownerOnly(CliSession session) {
+        if (!session.caller().local()) {
+            throw ErrorCode.PERMISSION_DENIED.with(
+                    "only the owner of the daemon sets the password, on its own machine");
+        }
     }
 
     private static Optional<String> chosen(CliArgs args, CliSession session) {

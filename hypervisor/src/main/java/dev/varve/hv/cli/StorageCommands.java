@@ -49,6 +49,14 @@ final class StorageCommands {
                         "device-config:",
                         "Connects a storage repository to a host; prints the UUID.",
                         StorageCommands::pbdCreate));
+        commands.add(
+                CliCommand.of(
+                        "secret-create",
+                        "value",
+                        "other-config:",
+                        "Keeps a secret that a device configuration can name; prints its UUID.",
+                        StorageCommands::secretCreate));
+        commands.add(on("secret", "destroy", "Forgets a secret."));
         commands.add(on("PBD", "plug", "Makes the host use the storage repository."));
         commands.add(on("PBD", "unplug", "Makes the host let go of the storage repository."));
         commands.add(on("PBD", "destroy", "Removes a connection that is not plugged in."));
@@ -111,6 +119,13 @@ final class StorageCommands {
                         args.bool("shared", false),
                         args.map("sm-config"));
         out.list(List.of(uuid));
+    }
+
+    private static void secretCreate(CliArgs args, CliSession session, CliOutput out) {
+        Map<String, Object> record = new TreeMap<>();
+        record.put("value", args.require("value"));
+        record.put("other_config", args.map("other-config"));
+        out.print(session.create("secret.create", record));
     }
 
     private static void srIntroduce(CliArgs args, CliSession session, CliOutput out) {

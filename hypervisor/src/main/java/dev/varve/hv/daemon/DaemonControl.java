@@ -8,6 +8,7 @@ import dev.varve.hv.storage.Datapath;
 import dev.varve.hv.storage.StorageEnvironment;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.Passwords;
 import dev.varve.vdi.ErrorCode;
 
 import java.nio.file.Path;
@@ -25,14 +26,27 @@ final class DaemonControl implements Control {
     private final StorageEnvironment env;
     private final Database database;
     private final Attachments attachments;
+    private final Passwords passwords;
     private final long startedNanos;
+    private volatile Network network;
 
-    DaemonControl(Path home, StorageEnvironment env, Attachments attachments, long startedNanos) {
+    DaemonControl(
+            Path home,
+            StorageEnvironment env,
+            Attachments attachments,
+            Passwords passwords,
+            long startedNanos) {
         this.home = home;
         this.env = env;
         this.database = env.database();
         this.attachments = attachments;
+        this.passwords = passwords;
         this.startedNanos = startedNanos;
+    }
+
+    /** Says what listens on the network, before the first client can ask. */
+    void network(Network listening) {
+        network = listening;
     }
 
     private List<ApiObject> connections(String vdi) {
@@ -115,6 +129,7 @@ final class DaemonControl implements Control {
                         up % 60,
                         home));
         lines.addAll(env.engine().describe());
+        lines.addAll(network.describe());
         for (ApiObject sr : database.all("SR")) {
             lines.add(repository(sr));
         }
@@ -122,6 +137,12 @@ final class DaemonControl implements Control {
             lines.add(disk(vbd));
         }
         return lines;
+    }
+
+    @Override
+    public List<String> password(Optional<String> password) {
+        password.ifPresentOrElse(passwords::set, passwords::remove);
+        return network.describe();
     }
 
     @Override

@@ -99,7 +99,7 @@ final class HostRows {
     }
 
     /** The name that the kernel knows; asking the resolver could take seconds. */
-    private static String hostName() {
+    static String hostName() {
         try {
             return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
         } catch (IOException e) {

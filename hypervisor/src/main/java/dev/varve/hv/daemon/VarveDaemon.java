@@ -11,6 +11,7 @@ import dev.varve.hv.metrics.ApiMetrics;
 import dev.varve.hv.metrics.Metric;
 import dev.varve.hv.metrics.MetricsPage;
 import dev.varve.hv.metrics.ProcessMetrics;
+import dev.varve.hv.metrics.Samples;
 import dev.varve.hv.metrics.StorageMetrics;
 import dev.varve.hv.state.SqliteStateStore;
 import dev.varve.hv.state.StateStore;
@@ -21,21 +22,29 @@ import dev.varve.hv.storage.SrManager;
 import dev.varve.hv.storage.StorageEngine;
 import dev.varve.hv.storage.StorageEngineFactory;
 import dev.varve.hv.storage.StorageEnvironment;
+import dev.varve.hv.tls.HostCertificate;
+import dev.varve.hv.xenapi.Caller;
 import dev.varve.hv.xenapi.CurrentOperations;
 import dev.varve.hv.xenapi.Database;
 import dev.varve.hv.xenapi.Dispatcher;
+import dev.varve.hv.xenapi.Events;
 import dev.varve.hv.xenapi.Handlers;
 import dev.varve.hv.xenapi.JsonRpc;
+import dev.varve.hv.xenapi.Passwords;
 import dev.varve.hv.xenapi.Records;
 import dev.varve.hv.xenapi.Sessions;
 import dev.varve.hv.xenapi.Tasks;
+import dev.varve.hv.xenapi.Values;
+import dev.varve.hv.xenapi.XmlRpc;
 import dev.varve.hv.xenapi.resource.Resources;
+import dev.varve.hv.xenapi.resource.SmRows;
 import dev.varve.hv.xenapi.resource.Toolstack;
 import dev.varve.hv.xenapi.schema.ApiSchema;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.time.Scheduler;
 import dev.varve.vdi.time.Threads;
+import dev.varve.vdi.time.Waiting;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +53,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.UUID;
@@ -79,6 +89,7 @@ public final class VarveDaemon implements AutoCloseable {
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
     private Database database;
     private Dispatcher dispatcher;
+    private HttpServer server;
     private boolean started;
 
     private VarveDaemon(Path home) {
@@ -117,6 +128,11 @@ public final class VarveDaemon implements AutoCloseable {
         return database;
     }
 
+    /** Where it listens for the API now. */
+    public List<HttpServer.Listener> listeners() {
+        return server.listeners();
+    }
+
     private <T extends AutoCloseable> T keep(T part) {
         opened.push(part);
         return part;
@@ -134,11 +150,23 @@ public final class VarveDaemon implements AutoCloseable {
                                 home.resolve("state").resolve("state.db"),
                                 clock,
                                 parts.scheduler()));
+        Settings settings =
+                Settings.read(home, System.getProperty("user.name").equals(Passwords.USER));
+        HostCertificate certificate =
+                HostCertificate.open(
+                        home.resolve("tls"),
+                        HostRows.hostName(),
+                        Instant.ofEpochMilli(clock.epochMillis()),
+                        parts.random());
+        String pem = certificate.pem();
         database = new Database(ApiSchema.XENAPI, store);
         String host = HostRows.ensure(database, clock, parts.random());
+        SmRows.ensure(database, parts.drivers(), DaemonInfo.version());
         Tasks tasks = new Tasks(database, clock, parts.random());
         tasks.residentOn(host);
-        Sessions sessions = new Sessions(database, clock, parts.random());
+        Passwords passwords =
+                new Passwords(store, parts.random(), parts.scheduler(), Waiting.threads());
+        Sessions sessions = new Sessions(database, clock, parts.random(), passwords);
         sessions.host(host);
         Executor workers = workers();
         StorageEngine engine = keep(parts.engine().open(setting(parts, database, host)));
@@ -147,7 +175,7 @@ public final class VarveDaemon implements AutoCloseable {
                         home,
                         host,
                         database,
-                        new CurrentOperations(),
+                        new CurrentOperations(database::touch),
                         tasks,
                         parts.drivers(),
                         engine,
@@ -161,34 +189,49 @@ public final class VarveDaemon implements AutoCloseable {
         Toolstack stack = new Toolstack(env, repositories, attachments, healer);
         Resources resources = new Resources(stack);
         Records records = new Records(database, resources.computed(ApiSchema.XENAPI));
-        Handlers handlers = Handlers.standard(ApiSchema.XENAPI, database, records, sessions, tasks);
+        Handlers handlers =
+                Handlers.standard(ApiSchema.XENAPI, database, records, sessions, passwords, tasks);
         resources.bind(handlers);
         ApiMetrics calls = new ApiMetrics(database);
+        new Events(database, records, sessions, clock).bind(handlers);
+        handlers.bind("system.listMethods", _ -> dispatcher.methods());
+        handlers.bind("host.get_servertime", _ -> Values.time(clock.epochMillis()));
+        handlers.bind("host.get_server_certificate", _ -> pem);
         dispatcher =
                 new Dispatcher(
                         ApiSchema.XENAPI,
                         sessions,
                         tasks,
                         clock,
+                        workers,
                         handlers,
                         stack::checkCapability,
                         calls);
         keep(() -> healer.stop(STOP_SECONDS));
         awaitFirstPlugs(healer);
-        DaemonControl control = new DaemonControl(home, env, attachments, startedNanos);
+        DaemonControl control = new DaemonControl(home, env, attachments, passwords, startedNanos);
         CliServer cli = new CliServer(ApiSchema.XENAPI, dispatcher, database, records, control);
         MetricsPage metrics =
                 new MetricsPage()
                         .with(new StorageMetrics(database, repositories, attachments, engine))
                         .with(calls)
                         .with(new ProcessMetrics());
-        HttpServer server =
-                keep(new HttpServer(routes(dispatcher, cli, metrics), workers, HttpLimits.DEFAULT));
-        metrics.with(samples -> samples.add(Metric.HTTP_CONNECTIONS, server.connectionCount()));
-        server.listen(socket());
+        Route.Exchange guarded = new Guard(sessions, passwords).protect(metrics);
+        server = keep(new HttpServer(routes(dispatcher, cli, guarded), workers));
+        metrics.with(this::countConnections);
+        Network network = keep(new Network(settings, passwords, certificate, server));
+        control.network(network);
+        server.listen(socket(), HttpLimits.LOCAL);
+        network.start();
         started = true;
         long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - startedNanos);
         LOG.info("varve {} started under {} in {} ms", DaemonInfo.version(), home, millis);
+    }
+
+    private void countConnections(Samples samples) {
+        samples.add(
+                Metric.HTTP_CONNECTIONS,
+                server.listeners().stream().mapToLong(HttpServer.Listener::connections).sum());
     }
 
     private void makeDirectories() throws IOException {
@@ -223,19 +266,32 @@ public final class VarveDaemon implements AutoCloseable {
         }
     }
 
-    private static Router routes(Dispatcher dispatcher, CliServer cli, MetricsPage metrics) {
+    private static Router routes(Dispatcher dispatcher, CliServer cli, Route.Exchange metrics) {
         JsonRpc json = new JsonRpc(dispatcher);
-        Route.Exchange exchange =
-                request ->
-                        new Route.Response(
-                                200,
-                                "application/json",
-                                json.answer(request.caller(), request.body()));
+        XmlRpc xml = new XmlRpc(dispatcher, ApiSchema.XENAPI);
         return new Router(
                 List.of(
-                        new Route("POST", "/jsonrpc", MAX_REQUEST_BYTES, exchange),
+                        new Route(
+                                "POST",
+                                "/jsonrpc",
+                                MAX_REQUEST_BYTES,
+                                call("application/json", json::answer)),
+                        // Also /RPC2 and /xmlrpc: the longest path that fits takes a request.
+                        new Route("POST", "/", MAX_REQUEST_BYTES, call("text/xml", xml::answer)),
+                        new Route("OPTIONS", "/", 0, (Route.Exchange) CrossOrigin::answer),
                         new Route("POST", "/cli", MAX_COMMAND_BYTES, cli),
                         new Route("GET", "/metrics", 0, metrics)));
+    }
+
+    /** What answers calls in one of the protocols. */
+    private interface Protocol {
+        byte[] answer(Caller caller, byte[] request) throws IOException;
+    }
+
+    private static Route.Exchange call(String contentType, Protocol protocol) {
+        return request ->
+                new Route.Response(
+                        200, contentType, protocol.answer(request.caller(), request.body()));
     }
 
     /** Stops everything, last opened first. What is plugged in stays wanted. */

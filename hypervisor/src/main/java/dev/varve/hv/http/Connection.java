@@ -32,6 +32,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
@@ -49,6 +50,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
 
     private final Router router;
     private final Executor workers;
+    private final Peers peers;
     private final HttpLimits limits;
     private final Caller caller;
 
@@ -61,11 +63,12 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     private boolean closing;
     private Future<?> deadline;
 
-    Connection(Router router, Executor workers, HttpLimits limits, Caller caller) {
+    Connection(Router router, Executor workers, Peers peers, Caller caller) {
         super(false);
         this.router = router;
         this.workers = workers;
-        this.limits = limits;
+        this.peers = peers;
+        this.limits = peers.limits();
         this.caller = caller;
     }
 
@@ -136,7 +139,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             refuse(context, HttpResponseStatus.NOT_FOUND, "there is nothing at this address");
             return;
         }
-        if (HttpUtil.getContentLength(request, 0L) > route.maxBodyBytes()) {
+        if (HttpUtil.getContentLength(request, 0L) > mostBodyBytes()) {
             refuse(context, HttpResponseStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large");
             return;
         }
@@ -151,9 +154,13 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         }
     }
 
+    private int mostBodyBytes() {
+        return Math.min(route.maxBodyBytes(), limits.bodyBytes());
+    }
+
     private void collect(ChannelHandlerContext context, HttpContent content) {
         ByteBuf bytes = content.content();
-        if (body.size() + bytes.readableBytes() > route.maxBodyBytes()) {
+        if (body.size() + bytes.readableBytes() > mostBodyBytes()) {
             refuse(context, HttpResponseStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large");
             return;
         }
@@ -170,15 +177,25 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
 
     private void exchange(ChannelHandlerContext context, Route.Exchange exchange) {
         busy = true;
+        peers.busy(context.channel());
         cancelDeadline();
         context.channel().config().setAutoRead(false);
-        Route.Request request =
-                new Route.Request(caller, head.method().name(), head.uri(), body.toByteArray());
+        Route.Request request = request(body.toByteArray());
+        body.reset();
         workers.execute(
                 () -> {
                     Route.Response response = answer(exchange, request);
                     context.executor().execute(() -> respond(context, response));
                 });
+    }
+
+    private Route.Request request(byte[] content) {
+        return new Route.Request(
+                caller,
+                head.method().name(),
+                head.uri(),
+                name -> Optional.ofNullable(head.headers().get(name)),
+                content);
     }
 
     private static Route.Response answer(Route.Exchange exchange, Route.Request request) {
@@ -193,9 +210,26 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     }
 
     private void respond(ChannelHandlerContext context, Route.Response response) {
-        send(context, response, keepAlive);
+        if (closing) {
+            return;
+        }
+        ChannelFuture sent = send(context, response, keepAlive);
+        if (!keepAlive) {
+            return;
+        }
+        // Nothing more is read before the peer has taken this response.
+        sent.addListener(
+                done -> {
+                    if (done.isSuccess() && !closing) {
+                        ready(context);
+                    }
+                });
+    }
+
+    private void ready(ChannelHandlerContext context) {
         head = null;
         busy = false;
+        peers.idle(context.channel());
         closeAfter(context, limits.idleMillis());
         while (!waiting.isEmpty() && !busy && !closing) {
             take(context, waiting.removeFirst());
@@ -205,30 +239,36 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         }
     }
 
-    private void send(ChannelHandlerContext context, Route.Response response, boolean stay) {
+    private ChannelFuture send(
+            ChannelHandlerContext context, Route.Response response, boolean stay) {
+        byte[] content = response.body();
         var message =
                 new DefaultFullHttpResponse(
                         HttpVersion.HTTP_1_1,
                         HttpResponseStatus.valueOf(response.status()),
-                        Unpooled.wrappedBuffer(response.body()));
+                        Unpooled.wrappedBuffer(content));
         message.headers()
                 .set(HttpHeaderNames.CONTENT_TYPE, response.contentType())
-                .setInt(HttpHeaderNames.CONTENT_LENGTH, response.body().length)
+                .setInt(HttpHeaderNames.CONTENT_LENGTH, content.length)
                 .set(
                         HttpHeaderNames.CONNECTION,
                         stay ? HttpHeaderValues.KEEP_ALIVE : HttpHeaderValues.CLOSE)
                 .set(HttpHeaderNames.CACHE_CONTROL, "no-cache, no-store")
                 .set(HttpHeaderNames.ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        response.headers().forEach(message.headers()::set);
+        closing = !stay;
+        closeAfter(context, limits.responseMillis());
+        peers.waits(context.channel(), content.length);
         ChannelFuture sent = context.writeAndFlush(message);
+        sent.addListener(_ -> peers.sent(context.channel()));
         if (!stay) {
-            closing = true;
             sent.addListener(ChannelFutureListener.CLOSE);
         }
+        return sent;
     }
 
     private void refuse(ChannelHandlerContext context, HttpResponseStatus status, String why) {
-        send(context, page(status, why), false);
-        closeAfter(context, limits.requestMillis());
+        var _ = send(context, page(status, why), false);
     }
 
     private static Route.Response page(HttpResponseStatus status, String why) {
@@ -250,8 +290,8 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             ChannelHandlerContext context, Route.Takeover takeover, byte[] requestBody) {
         closing = true;
         cancelDeadline();
-        Route.Request request =
-                new Route.Request(caller, head.method().name(), head.uri(), requestBody);
+        peers.busy(context.channel());
+        Route.Request request = request(requestBody);
         RawConnection raw = new RawConnection(context.channel(), limits.rawMillis());
         context.pipeline().addLast(raw);
         context.pipeline().remove(HttpResponseEncoder.class);

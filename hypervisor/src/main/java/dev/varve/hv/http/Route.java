@@ -7,6 +7,9 @@ import dev.varve.hv.xenapi.Caller;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * What happens with requests of a method and a path.
@@ -40,12 +43,19 @@ public record Route(String method, String path, int maxBodyBytes, Handler handle
         private final Caller caller;
         private final String method;
         private final String uri;
+        private final Function<String, Optional<String>> headers;
         private final byte[] body;
 
-        Request(Caller caller, String method, String uri, byte[] body) {
+        Request(
+                Caller caller,
+                String method,
+                String uri,
+                Function<String, Optional<String>> headers,
+                byte[] body) {
             this.caller = caller;
             this.method = method;
             this.uri = uri;
+            this.headers = headers;
             this.body = body;
         }
 
@@ -64,6 +74,11 @@ public record Route(String method, String path, int maxBodyBytes, Handler handle
             return uri;
         }
 
+        /** A header by its name, in any case. */
+        public Optional<String> header(String name) {
+            return headers.apply(name);
+        }
+
         /** The body, not copied. */
         public byte[] body() {
             return body;
@@ -75,12 +90,23 @@ public record Route(String method, String path, int maxBodyBytes, Handler handle
         private final int status;
         private final String contentType;
         private final byte[] body;
+        private final Map<String, String> headers;
 
         /** A response; the body is not copied. */
         public Response(int status, String contentType, byte[] body) {
+            this(status, contentType, body, Map.of());
+        }
+
+        /** A response with more headers; the body is not copied. */
+        public Response(int status, String contentType, byte[] body, Map<String, String> headers) {
             this.status = status;
             this.contentType = contentType;
             this.body = body;
+            this.headers = Map.copyOf(headers);
+        }
+
+        Map<String, String> headers() {
+            return headers;
         }
 
         int status() {

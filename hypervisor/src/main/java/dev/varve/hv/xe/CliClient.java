@@ -13,10 +13,6 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.io.PrintStream;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -25,22 +21,21 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /**
- * The client's side of the thin command line protocol, over the daemon's socket file.
+ * The client's side of the thin command line protocol.
  *
  * <p>The daemon may ask for files, but gets only those that were named on the command line.
  */
 final class CliClient {
     private static final int COPY_BYTES = 64 * 1024;
-    private static final int MAX_PATH_BYTES = 107;
 
-    private final Path home;
+    private final Server server;
     private final PrintStream out;
     private final PrintStream err;
     private final boolean debug;
     private List<String> words;
 
-    CliClient(Path home, PrintStream out, PrintStream err, boolean debug) {
-        this.home = home;
+    CliClient(Server server, PrintStream out, PrintStream err, boolean debug) {
+        this.server = server;
         this.out = out;
         this.err = err;
         this.debug = debug;
@@ -65,9 +60,9 @@ final class CliClient {
         for (String word : typed) {
             refuseUnsendable(word);
         }
-        try (SocketChannel channel = connect()) {
-            InputStream in = Channels.newInputStream(channel);
-            OutputStream to = Channels.newOutputStream(channel);
+        try (Server.Link link = server.connect()) {
+            InputStream in = link.in();
+            OutputStream to = link.out();
             to.write(request());
             CliWire.expectGreeting(in);
             to.write(CliWire.greeting());
@@ -86,26 +81,6 @@ final class CliClient {
         }
         if (word.indexOf('\ufffd') >= 0) {
             throw new IOException(name + " is not valid UTF-8");
-        }
-    }
-
-    private SocketChannel connect() throws IOException {
-        Path socket = home.resolve("run").resolve("xapi.sock");
-        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > MAX_PATH_BYTES) {
-            throw new IOException(
-                    "the path of the socket " + socket + " is too long; choose a shorter home");
-        }
-        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-        try {
-            channel.connect(UnixDomainSocketAddress.of(socket));
-            return channel;
-        } catch (IOException e) {
-            channel.close();
-            if (Files.exists(socket) && !Files.isWritable(socket)) {
-                throw new IOException("the daemon under " + home + " belongs to another user", e);
-            }
-            throw new IOException(
-                    "no daemon is running under " + home + "; start it with: ./varve start", e);
         }
     }
 

@@ -2,18 +2,24 @@
 
 package dev.varve.hv.xe;
 
+import java.io.BufferedReader;
+import java.io.Console;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 
-/** The small commands of the launcher: attach, detach, status and tree of a running daemon. */
+/** The small commands of the launcher: what is asked of a running daemon, like its status. */
 public final class VarveCtl {
     private static final String USAGE =
             """
             usage: varve attach VDI-UUID [--read-only]
                    varve detach VDI-UUID
                    varve status
-                   varve tree [SR-UUID|VDI-UUID]\
+                   varve tree [SR-UUID|VDI-UUID]
+                   varve passwd [--remove]\
             """;
 
     private VarveCtl() {}
@@ -28,7 +34,10 @@ public final class VarveCtl {
             err.println(USAGE);
         } else {
             try {
-                code = new CliClient(CliClient.home(), out, err, false).run(words);
+                if (args[0].equals("passwd") && args.length == 1) {
+                    words = List.of("varve-passwd", "new-password=" + newPassword());
+                }
+                code = new CliClient(Server.local(CliClient.home()), out, err, false).run(words);
             } catch (IOException e) {
                 err.println(e.getMessage());
                 code = 1;
@@ -44,6 +53,10 @@ public final class VarveCtl {
         String command = args.length == 0 ? "" : args[0];
         if (command.equals("status") && args.length == 1) {
             return List.of("varve-status");
+        }
+        boolean removes = args.length == 2 && args[1].equals("--remove");
+        if (command.equals("passwd") && (args.length == 1 || removes)) {
+            return List.of("varve-passwd");
         }
         if (command.equals("tree") && args.length == 1) {
             return List.of("varve-tree");
@@ -66,5 +79,27 @@ public final class VarveCtl {
             }
         }
         return List.of();
+    }
+
+    /** A new password: typed twice on a terminal, or the first line of the input. */
+    private static String newPassword() throws IOException {
+        Console console = System.console();
+        if (console.isTerminal()) {
+            char[] first = console.readPassword("New password for root: ");
+            char[] second = console.readPassword("The same again: ");
+            if (first == null || !Arrays.equals(first, second)) {
+                throw new IOException("the two passwords are not the same; nothing was changed");
+            }
+            return new String(first);
+        }
+        String line =
+                new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))
+                        .readLine();
+        if (line == null || line.isEmpty()) {
+            throw new IOException(
+                    "no password came; give it as the first line of the input, or type it on a"
+                            + " terminal");
+        }
+        return line;
     }
 }

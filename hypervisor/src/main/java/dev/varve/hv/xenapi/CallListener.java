@@ -3,7 +3,7 @@
 package dev.varve.hv.xenapi;
 
 /**
- * Told of every call when it has ended.
+ * Told of every call when it has ended; of one that goes on as a task, when it has begun.
  *
  * <p><b>Threads:</b> those of the callers.
  */

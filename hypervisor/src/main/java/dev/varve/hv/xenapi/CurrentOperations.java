@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * What is being done with which object now, and what excludes what: two operations on one disk or
@@ -20,10 +21,17 @@ import java.util.Set;
 public final class CurrentOperations {
     private static final Set<String> ALONE = Set.of("destroy", "forget", "plug", "unplug");
 
+    private final Consumer<String> changed;
     private final Map<String, Map<String, String>> running = new HashMap<>();
 
-    /** Nothing is being done yet. */
-    public CurrentOperations() {}
+    /**
+     * Nothing is being done yet.
+     *
+     * @param changed told the reference of each object that an operation begins or ends on
+     */
+    public CurrentOperations(Consumer<String> changed) {
+        this.changed = changed;
+    }
 
     /** An operation that runs until this is closed. */
     public interface Hold extends AutoCloseable {
@@ -48,7 +56,13 @@ public final class CurrentOperations {
      * @throws dev.varve.vdi.StorageException OTHER_OPERATION_IN_PROGRESS with the first object that
      *     cannot take it
      */
-    public synchronized Hold beginAll(List<ApiObject> objects, String operation, String task) {
+    public Hold beginAll(List<ApiObject> objects, String operation, String task) {
+        note(objects, operation, task);
+        objects.forEach(object -> changed.accept(object.ref()));
+        return () -> objects.forEach(object -> end(object.ref(), task));
+    }
+
+    private synchronized void note(List<ApiObject> objects, String operation, String task) {
         for (ApiObject object : objects) {
             if (!allows(object, operation)) {
                 throw ErrorCode.OTHER_OPERATION_IN_PROGRESS.with(
@@ -58,7 +72,6 @@ public final class CurrentOperations {
         for (ApiObject object : objects) {
             running.computeIfAbsent(object.ref(), _ -> new LinkedHashMap<>()).put(task, operation);
         }
-        return () -> objects.forEach(object -> end(object.ref(), task));
     }
 
     private static boolean excludes(ApiObject object, String operation, String other) {
@@ -68,7 +81,12 @@ public final class CurrentOperations {
                 || (operation.equals("scan") && other.equals("scan"));
     }
 
-    private synchronized void end(String ref, String task) {
+    private void end(String ref, String task) {
+        remove(ref, task);
+        changed.accept(ref);
+    }
+
+    private synchronized void remove(String ref, String task) {
         running.computeIfPresent(
                 ref,
                 (_, tasks) -> {

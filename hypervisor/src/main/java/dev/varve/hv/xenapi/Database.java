@@ -47,6 +47,7 @@ public final class Database {
     private final Map<String, ApiObject> objects = new ConcurrentHashMap<>();
     private final Map<String, Map<String, ApiObject>> byClass = new HashMap<>();
     private final Map<String, Map<String, Set<String>>> referrers = new HashMap<>();
+    private final Changes changes = new Changes();
 
     /** Reads all rows of the store. */
     public Database(ApiSchema schema, StateStore store) {
@@ -86,7 +87,9 @@ public final class Database {
                                                                     Json.plain(property.getValue()),
                                                                     name)));
                         });
-        publish(new ApiObject(type, ref, fields, entry.revision()));
+        ApiObject object = new ApiObject(type, ref, fields, entry.revision());
+        replace(null, object);
+        changes.changed(object);
     }
 
     private static String key(ApiObject object) {
@@ -96,6 +99,22 @@ public final class Database {
     /** The schema of the objects. */
     public ApiSchema schema() {
         return schema;
+    }
+
+    /** In which order objects changed. */
+    Changes changes() {
+        return changes;
+    }
+
+    /**
+     * Says that fields of an object that are worked out may have changed. That there is no such
+     * object is not an error.
+     */
+    public void touch(String ref) {
+        ApiObject object = objects.get(ref);
+        if (object != null) {
+            changes.changed(object);
+        }
     }
 
     /** An object by its reference, of whatever class. */
@@ -253,11 +272,36 @@ public final class Database {
             touched.forEach((ref, after) -> plan(ref, after, compares, puts, deletes));
             long revision = compares.isEmpty() ? 0 : store(compares, puts, deletes);
             for (Map.Entry<String, Optional<ApiObject>> entry : touched.entrySet()) {
-                withdraw(objects.get(entry.getKey()));
-                if (entry.getValue().isPresent()) {
-                    publish(entry.getValue().get().at(revision));
+                ApiObject before = objects.get(entry.getKey());
+                Optional<ApiObject> after = entry.getValue().map(object -> object.at(revision));
+                if (after.isPresent()) {
+                    // Replaced in one step: readers never miss an object that is only changed.
+                    replace(before, after.get());
+                } else if (before != null) {
+                    withdraw(before);
+                }
+                note(before, after);
+            }
+        }
+
+        private void note(ApiObject before, Optional<ApiObject> after) {
+            if (after.isEmpty()) {
+                if (before != null) {
+                    changes.deleted(before);
+                    touchReferred(before);
+                }
+            } else if (before == null || !before.values().equals(after.get().values())) {
+                changes.changed(after.get());
+                touchReferred(after.get());
+                if (before != null) {
+                    touchReferred(before);
                 }
             }
+        }
+
+        /** What an object refers to lists it, and may be able to do more or less because of it. */
+        private void touchReferred(ApiObject object) {
+            eachReference(object, (_, target) -> touch(target));
         }
 
         private long store(
@@ -290,31 +334,50 @@ public final class Database {
         }
     }
 
-    private void publish(ApiObject object) {
-        objects.put(object.ref(), object);
-        byClass.get(object.type().name()).put(object.ref(), object);
+    private void replace(ApiObject before, ApiObject after) {
+        objects.put(after.ref(), after);
+        byClass.get(after.type().name()).put(after.ref(), after);
         eachReference(
-                object,
+                after,
                 (index, target) ->
                         index.computeIfAbsent(target, _ -> new ConcurrentSkipListSet<>())
-                                .add(object.ref()));
+                                .add(after.ref()));
+        if (before != null) {
+            unlink(before, after);
+        }
     }
 
     private void withdraw(ApiObject object) {
-        if (object == null) {
-            return;
-        }
         objects.remove(object.ref());
         byClass.get(object.type().name()).remove(object.ref());
-        eachReference(
-                object,
-                (index, target) ->
-                        index.computeIfPresent(
+        unlink(object, null);
+    }
+
+    /** Takes an object out of the indexes, but for those where it now stands again. */
+    private void unlink(ApiObject before, ApiObject after) {
+        for (ApiField field : indexed(before)) {
+            String target = before.text(field.name());
+            boolean same = after != null && after.text(field.name()).equals(target);
+            if (!same && !OpaqueRef.isNull(target)) {
+                index(before, field)
+                        .computeIfPresent(
                                 target,
                                 (_, set) -> {
-                                    set.remove(object.ref());
+                                    set.remove(before.ref());
                                     return set.isEmpty() ? null : set;
-                                }));
+                                });
+            }
+        }
+    }
+
+    private Map<String, Set<String>> index(ApiObject object, ApiField field) {
+        return referrers.get(object.type().name() + "." + field.name());
+    }
+
+    private List<ApiField> indexed(ApiObject object) {
+        return object.type().fields().stream()
+                .filter(field -> index(object, field) != null)
+                .toList();
     }
 
     private interface IndexChange {
@@ -322,11 +385,10 @@ public final class Database {
     }
 
     private void eachReference(ApiObject object, IndexChange change) {
-        for (ApiField field : object.type().fields()) {
-            Map<String, Set<String>> index =
-                    referrers.get(object.type().name() + "." + field.name());
-            if (index != null && !OpaqueRef.isNull(object.text(field.name()))) {
-                change.apply(index, object.text(field.name()));
+        for (ApiField field : indexed(object)) {
+            String target = object.text(field.name());
+            if (!OpaqueRef.isNull(target)) {
+                change.apply(index(object, field), target);
             }
         }
     }

@@ -63,20 +63,37 @@ public final class Handlers {
      * The handlers that every program needs: those that follow from the schema, tasks, sessions.
      */
     public static Handlers standard(
-            ApiSchema schema, Database database, Records records, Sessions sessions, Tasks tasks) {
+            ApiSchema schema,
+            Database database,
+            Records records,
+            Sessions sessions,
+            Passwords passwords,
+            Tasks tasks) {
         Handlers handlers = new Handlers(schema);
         new GeneratedHandlers(database, records).bindAll(handlers);
         handlers.bind(
                 "session.login_with_password",
-                call -> sessions.login(call.caller(), call.text("uname"), call.text("originator")));
+                call ->
+                        sessions.login(
+                                call.caller(),
+                                call.text("uname"),
+                                call.text("pwd"),
+                                call.text("originator")));
         handlers.bindVoid("session.logout", call -> sessions.logout(call.session().ref()));
+        handlers.bindVoid(
+                "session.change_password", call -> changePassword(passwords, sessions, call));
         handlers.bind(
                 "task.create", call -> tasks.create(call.text("label"), call.text("description")));
         handlers.bindVoid("task.destroy", call -> tasks.destroy(call.self()));
         handlers.bindVoid("task.cancel", call -> tasks.cancel(call.self()));
-        handlers.bind(
-                "system.listMethods",
-                _ -> new TreeSet<>(handlers.handlers.keySet()).stream().toList());
         return handlers;
+    }
+
+    private static void changePassword(Passwords passwords, Sessions sessions, Call call) {
+        if (!call.caller().local()) {
+            passwords.check(Passwords.USER, call.text("old_pwd"));
+        }
+        passwords.set(call.text("new_pwd"));
+        sessions.logoutRemote(call.session().ref());
     }
 }

@@ -11,6 +11,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
+import dev.varve.hv.xenapi.schema.ApiType;
+
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -98,6 +100,7 @@ final class Json {
                 map.forEach((key, item) -> object.set((String) key, node(item)));
                 yield object;
             }
+            case ApiType.AnyRecord.Value any -> node(any.fields());
             case null, default ->
                     throw new IllegalArgumentException("no value of the API: " + value);
         };

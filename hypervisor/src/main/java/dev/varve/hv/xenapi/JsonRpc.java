@@ -17,15 +17,6 @@ import java.util.List;
 
 /** Calls as JSON-RPC, version 2 and the older form without a version. */
 public final class JsonRpc {
-    /** A text that is no call at all. */
-    public static final class MalformedException extends IOException {
-        private static final long serialVersionUID = 1L;
-
-        MalformedException(String message) {
-            super(message);
-        }
-    }
-
     private final Dispatcher dispatcher;
 
     /** Calls to the dispatcher. */
@@ -36,19 +27,20 @@ public final class JsonRpc {
     /**
      * Carries a call out and gives the answer, be it a failure.
      *
-     * @throws MalformedException when the text is no call
+     * @throws MalformedCallException when the text is no call
      */
-    public byte[] answer(Caller caller, byte[] request) throws MalformedException {
+    public byte[] answer(Caller caller, byte[] request) throws MalformedCallException {
         JsonNode node;
         try {
             node = Json.parse(request);
         } catch (IOException e) {
-            throw new MalformedException("the request is not JSON: " + e.getMessage());
+            throw new MalformedCallException("the request is not JSON: " + e.getMessage());
         }
         JsonNode method = node.get("method");
         JsonNode params = node.get("params");
         if (method == null || !method.isTextual() || (params != null && !params.isArray())) {
-            throw new MalformedException("a call has a text \"method\" and an array \"params\"");
+            throw new MalformedCallException(
+                    "a call has a text \"method\" and an array \"params\"");
         }
         ObjectNode answer = JsonNodeFactory.instance.objectNode();
         boolean second = node.has("jsonrpc");

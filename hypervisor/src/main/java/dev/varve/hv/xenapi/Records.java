@@ -4,6 +4,7 @@ package dev.varve.hv.xenapi;
 
 import dev.varve.hv.xenapi.schema.ApiClass;
 import dev.varve.hv.xenapi.schema.ApiField;
+import dev.varve.hv.xenapi.schema.ApiType;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -48,6 +49,11 @@ public final class Records {
             case ApiField.Source.Computed _ ->
                     computed.get(object.type() + "." + field.name()).apply(object);
         };
+    }
+
+    /** All fields, with the class that they belong to. */
+    public ApiType.AnyRecord.Value any(ApiObject object) {
+        return new ApiType.AnyRecord.Value(object.type().name(), full(object));
     }
 
     /** All fields by name. */

@@ -4,12 +4,20 @@ package dev.varve.hv.xenapi;
 
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * Logins. Each ends by itself when it was not used for long; when there are too many, the one that
@@ -18,6 +26,8 @@ import java.util.concurrent.TimeUnit;
  * <p><b>Threads:</b> any.
  */
 public final class Sessions {
+    private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
+
     /** How long a session lives without being used. */
     public static final long IDLE_HOURS = 24;
 
@@ -27,15 +37,24 @@ public final class Sessions {
     private final Database database;
     private final Clock clock;
     private final RandomSource random;
+    private final Passwords passwords;
+    private final Set<String> remote = ConcurrentHashMap.newKeySet();
+    private final List<Consumer<String>> listeners = new CopyOnWriteArrayList<>();
     private final java.util.LinkedHashMap<String, Long> lastUsed =
             new java.util.LinkedHashMap<>(16, 0.75f, true);
     private volatile String thisHost = OpaqueRef.NULL;
 
     /** No sessions yet. */
-    public Sessions(Database database, Clock clock, RandomSource random) {
+    public Sessions(Database database, Clock clock, RandomSource random, Passwords passwords) {
         this.database = database;
         this.clock = clock;
         this.random = random;
+        this.passwords = passwords;
+    }
+
+    /** Has somebody told the reference of each session that ends; must not call back. */
+    void onEnd(Consumer<String> listener) {
+        listeners.add(listener);
     }
 
     /** Says which host clients talk to. */
@@ -44,14 +63,18 @@ public final class Sessions {
     }
 
     /**
-     * Makes a session.
+     * Makes a session. Who comes through the socket file needs no password.
      *
      * @throws dev.varve.vdi.StorageException SESSION_AUTHENTICATION_FAILED
      */
-    public String login(Caller caller, String user, String originator) {
+    String login(Caller caller, String user, String password, String originator) {
         if (!caller.local()) {
-            throw ErrorCode.SESSION_AUTHENTICATION_FAILED.with(
-                    user, "logins over the network are off until a password is set");
+            try {
+                passwords.check(user, password);
+            } catch (StorageException e) {
+                LOG.warn("a login from {} was refused: {}", caller.address(), e.sentence());
+                throw e;
+            }
         }
         String now = Values.time(clock.epochMillis());
         ApiObject row =
@@ -65,6 +88,9 @@ public final class Sessions {
                                 "is_local_superuser", true,
                                 "auth_user_name", user,
                                 "originator", originator));
+        if (!caller.local()) {
+            remote.add(row.ref());
+        }
         touch(row.ref());
         return row.ref();
     }
@@ -90,6 +116,27 @@ public final class Sessions {
 
     private void drop(String ref) {
         database.find(ref).ifPresent(row -> database.delete(List.of(row)));
+        remote.remove(ref);
+        listeners.forEach(listener -> listener.accept(ref));
+    }
+
+    /** Whether there is this session; that does not count as using it. */
+    boolean isOpen(String ref) {
+        return database.find(ref).filter(row -> row.type().name().equals("session")).isPresent();
+    }
+
+    /** Ends all sessions that came over the network but one. */
+    void logoutRemote(String except) {
+        synchronized (lastUsed) {
+            List.copyOf(remote).stream().filter(ref -> !ref.equals(except)).forEach(this::logout);
+        }
+    }
+
+    /** How many sessions there are. */
+    public int count() {
+        synchronized (lastUsed) {
+            return lastUsed.size();
+        }
     }
 
     /**

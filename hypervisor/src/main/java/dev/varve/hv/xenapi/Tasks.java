@@ -2,36 +2,51 @@
 
 package dev.varve.hv.xenapi;
 
+import dev.varve.hv.xenapi.schema.ApiTypes;
+import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 
 /**
- * Tasks: each is a view of an {@link Operation}. Those of a call vanish when it returns; those that
- * a client made stay until it destroys them.
+ * Tasks: each is a view of an {@link Operation}. Those of a call that its caller waits for vanish
+ * when it returns. Those that a client made, and those of calls that nobody waits for, stay until a
+ * client destroys them; of the ones that have ended, only the latest {@link #MOST_ENDED} are kept.
  *
  * <p><b>Threads:</b> any.
  */
 public final class Tasks {
-    private enum Status {
-        PENDING,
-        CANCELLED
+    /** How many tasks that have ended are kept for their clients. */
+    static final int MOST_ENDED = 1000;
+
+    /** How many calls that nobody waits for may be under way. */
+    static final int MOST_PENDING = 1000;
+
+    private static final String NEVER = (String) ApiTypes.DATE_TIME.zero();
+
+    private enum Kind {
+        CALL,
+        ASYNC_CALL,
+        CLIENT
     }
 
     private static final class Entry {
         final Operation operation;
-        final boolean ofClient;
-        volatile Status status = Status.PENDING;
+        final Kind kind;
 
-        Entry(Operation operation, boolean ofClient) {
+        Entry(Operation operation, Kind kind) {
             this.operation = operation;
-            this.ofClient = ofClient;
+            this.kind = kind;
         }
     }
 
@@ -39,14 +54,15 @@ public final class Tasks {
     private final Clock clock;
     private final RandomSource random;
     private final Map<String, Entry> entries = new ConcurrentHashMap<>();
-    private volatile String thisHost;
+    private final AtomicInteger pending = new AtomicInteger();
+    private final LinkedHashMap<String, Boolean> ended = new LinkedHashMap<>();
+    private volatile String thisHost = OpaqueRef.NULL;
 
     /** No tasks yet. */
     public Tasks(Database database, Clock clock, RandomSource random) {
         this.database = database;
         this.clock = clock;
         this.random = random;
-        this.thisHost = dev.varve.hv.xenapi.schema.OpaqueRef.NULL;
     }
 
     /** Says which host the tasks run on. */
@@ -54,17 +70,38 @@ public final class Tasks {
         thisHost = host;
     }
 
+    /** Code and parameters of a failure, as clients see them. */
+    static List<String> description(StorageException failure) {
+        List<String> description = new ArrayList<>();
+        description.add(failure.code().wireName());
+        description.addAll(failure.params());
+        return description;
+    }
+
     /** Shows an operation that a call waits for. */
     public String begin(Operation operation) {
-        return add(operation, "", false);
+        return add(operation, "", Kind.CALL);
+    }
+
+    /**
+     * Shows an operation that nobody waits for; {@link #succeed} or {@link #fail} ends it.
+     *
+     * @throws StorageException TOO_MANY_PENDING_TASKS
+     */
+    String beginAsync(Operation operation) {
+        if (pending.incrementAndGet() > MOST_PENDING) {
+            pending.decrementAndGet();
+            throw ErrorCode.TOO_MANY_PENDING_TASKS.with();
+        }
+        return add(operation, "", Kind.ASYNC_CALL);
     }
 
     /** Makes a task that the client looks after. */
-    public String create(String label, String description) {
-        return add(Operation.unbounded(label, clock), description, true);
+    String create(String label, String description) {
+        return add(Operation.unbounded(label, clock), description, Kind.CLIENT);
     }
 
-    private String add(Operation operation, String description, boolean ofClient) {
+    private String add(Operation operation, String description, Kind kind) {
         ApiObject row =
                 database.create(
                         "task",
@@ -78,14 +115,57 @@ public final class Tasks {
                                 Values.time(clock.epochMillis()),
                                 "resident_on",
                                 thisHost));
-        entries.put(row.ref(), new Entry(operation, ofClient));
-        return row.ref();
+        String ref = row.ref();
+        entries.put(ref, new Entry(operation, kind));
+        operation.observe(() -> database.touch(ref));
+        return ref;
     }
 
     /** Ends the task of a call. Nobody can look at it any more: the call itself has the outcome. */
     public void end(String ref) {
         entries.remove(ref);
+        synchronized (ended) {
+            ended.remove(ref);
+        }
         database.find(ref).ifPresent(row -> database.delete(List.of(row)));
+    }
+
+    /**
+     * Ends a task with the result of its call.
+     *
+     * @param result as XML-RPC writes it, or nothing
+     */
+    void succeed(String ref, String result) {
+        pending.decrementAndGet();
+        finish(ref, row -> row.with("result", result));
+    }
+
+    /** Ends a task with the failure of its call. */
+    void fail(String ref, StorageException failure) {
+        boolean cancelled = failure.code() == ErrorCode.TASK_CANCELLED;
+        List<String> description =
+                cancelled ? List.of(failure.code().wireName(), ref) : description(failure);
+        pending.decrementAndGet();
+        finish(ref, row -> row.with("error_info", description));
+    }
+
+    private void finish(String ref, UnaryOperator<ApiObject> outcome) {
+        String now = Values.time(clock.epochMillis());
+        database.write(
+                batch -> {
+                    batch.find(ref)
+                            .ifPresent(row -> batch.put(outcome.apply(row).with("finished", now)));
+                    return null;
+                });
+        List<String> oldest = new ArrayList<>();
+        synchronized (ended) {
+            ended.put(ref, true);
+            var refs = ended.keySet().iterator();
+            for (int over = ended.size() - MOST_ENDED; over > 0; over--) {
+                oldest.add(refs.next());
+            }
+        }
+        oldest.forEach(this::end);
     }
 
     /** The operation that a task shows. */
@@ -102,54 +182,68 @@ public final class Tasks {
     }
 
     /** Asks for an end of the work. */
-    public void cancel(String ref) {
+    void cancel(String ref) {
         Entry entry = entry(ref);
-        if (entry.status != Status.PENDING) {
+        if (hasEnded(database.get("task", ref))) {
             throw ErrorCode.OPERATION_NOT_ALLOWED.with("the task has ended already");
         }
         entry.operation.cancel();
-        if (entry.ofClient) {
-            entry.status = Status.CANCELLED;
-            database.update(
-                    "task", ref, row -> row.with("finished", Values.time(clock.epochMillis())));
+        if (entry.kind == Kind.CLIENT) {
+            List<String> description = List.of(ErrorCode.TASK_CANCELLED.wireName(), ref);
+            finish(ref, row -> row.with("error_info", description));
         }
     }
 
-    /** Removes a task of a client. */
-    public void destroy(String ref) {
-        if (!entry(ref).ofClient) {
+    /** Removes a task that has ended, or one of a client. */
+    void destroy(String ref) {
+        Entry entry = entry(ref);
+        if (entry.kind != Kind.CLIENT && !hasEnded(database.get("task", ref))) {
             throw ErrorCode.OPERATION_NOT_ALLOWED.with(
                     "the task belongs to a call that still runs; cancel it instead");
         }
         end(ref);
     }
 
-    /** How a task stands, in the words of the API. */
-    public String status(String ref) {
-        Entry entry = entries.get(ref);
-        if (entry == null) {
-            return "success";
+    private static boolean hasEnded(ApiObject task) {
+        return !task.text("finished").equals(NEVER);
+    }
+
+    /**
+     * How a task stands, in the words of the API. It follows from the row alone once the task has
+     * ended, so the end and its outcome are seen together.
+     */
+    public String status(ApiObject task) {
+        if (hasEnded(task)) {
+            List<String> failure = task.set("error_info");
+            if (failure.isEmpty()) {
+                return "success";
+            }
+            return failure.getFirst().equals(ErrorCode.TASK_CANCELLED.wireName())
+                    ? "cancelled"
+                    : "failure";
         }
-        return switch (entry.status) {
-            case PENDING -> entry.operation.isCancelled() ? "cancelling" : "pending";
-            case CANCELLED -> "cancelled";
-        };
+        Entry entry = entries.get(task.ref());
+        return entry != null && entry.operation.isCancelled() ? "cancelling" : "pending";
     }
 
     /** How far a task is. */
-    public double progress(String ref) {
-        Entry entry = entries.get(ref);
-        return entry == null ? 1.0 : entry.operation.progress();
+    public double progress(ApiObject task) {
+        Entry entry = entries.get(task.ref());
+        return entry == null || hasEnded(task) ? 1.0 : entry.operation.progress();
     }
 
     /** What may be done with a task now. */
-    public List<String> allowed(String ref) {
-        Entry entry = entries.get(ref);
+    public List<String> allowed(ApiObject task) {
+        Entry entry = entries.get(task.ref());
         List<String> allowed = new ArrayList<>();
-        if (entry != null && entry.status == Status.PENDING) {
+        if (entry == null) {
+            return allowed;
+        }
+        boolean running = !hasEnded(task);
+        if (running) {
             allowed.add("cancel");
         }
-        if (entry != null && entry.ofClient) {
+        if (entry.kind == Kind.CLIENT || !running) {
             allowed.add("destroy");
         }
         return allowed;

@@ -135,7 +135,8 @@ final class SocketTest {
     void listsMethodsWithoutASession() throws IOException {
         String all = rpc("{\"method\":\"system.listMethods\",\"params\":[],\"id\":1}");
         assertTrue(all.contains("\"VDI.get_all_records\""), all);
-        assertTrue(!all.contains("event."), all);
+        assertTrue(all.contains("\"event.from\""), all);
+        assertTrue(!all.contains("session.get_all_records"), all);
         assertTrue(!all.contains("Async."), all);
     }
 
@@ -236,11 +237,8 @@ final class SocketTest {
         Path socket = home.resolve("slow.sock");
         var workers = Threads.virtualFactory("worker-");
         try (HttpServer server =
-                new HttpServer(
-                        new Router(List.of()),
-                        work -> workers.newThread(work).start(),
-                        new HttpLimits(50, 50, 50, 2))) {
-            server.listen(socket);
+                new HttpServer(new Router(List.of()), work -> workers.newThread(work).start())) {
+            server.listen(socket, new HttpLimits(50, 50, 50, 50, 2, 100, 100));
             try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
                 channel.connect(UnixDomainSocketAddress.of(socket));
                 send(Channels.newOutputStream(channel), "POST /cli HT");
@@ -259,10 +257,10 @@ final class SocketTest {
 
     @Test
     void saysThatAPathIsTooLong() throws IOException {
-        try (HttpServer server =
-                new HttpServer(new Router(List.of()), Runnable::run, HttpLimits.DEFAULT)) {
+        try (HttpServer server = new HttpServer(new Router(List.of()), Runnable::run)) {
             Path socket = home.resolve("x".repeat(120));
-            IOException refused = assertThrows(IOException.class, () -> server.listen(socket));
+            IOException refused =
+                    assertThrows(IOException.class, () -> server.listen(socket, HttpLimits.LOCAL));
             assertTrue(refused.getMessage().contains("the system takes 107"));
         }
     }

@@ -38,7 +38,7 @@ final class CliClientTest {
     private int run(String... words) throws IOException {
         PrintStream to = new PrintStream(out, true, StandardCharsets.UTF_8);
         PrintStream errors = new PrintStream(err, true, StandardCharsets.UTF_8);
-        return new CliClient(home, to, errors, false).run(List.of(words));
+        return new CliClient(Server.local(home), to, errors, false).run(List.of(words));
     }
 
     /** The daemon's side of a conversation. */

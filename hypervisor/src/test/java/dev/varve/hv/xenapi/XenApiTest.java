@@ -101,6 +101,7 @@ final class XenApiTest {
     void givesEveryRecordOfAClassAllItsFields() {
         createVbd(createVdi(createSr()));
         daemon.call("task.create", "t", "");
+        daemon.call("secret.create", Map.of("value", "s"));
         for (ApiClass type : ApiSchema.XENAPI.classes()) {
             if (type.is(ApiClass.Trait.UNLISTED)) {
                 continue;
@@ -150,7 +151,9 @@ final class XenApiTest {
                 (String) session);
         fails(
                 ErrorCode.SESSION_AUTHENTICATION_FAILED,
-                () -> dispatcher.call(new Caller(false), "session.login_with_password", login));
+                () ->
+                        dispatcher.call(
+                                Caller.remote("a test"), "session.login_with_password", login));
     }
 
     @Test

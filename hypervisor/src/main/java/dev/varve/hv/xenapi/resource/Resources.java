@@ -34,6 +34,7 @@ public final class Resources {
         vdi.bind(handlers);
         new VdiCopies(stack).bind(handlers);
         vbd.bind(handlers);
+        new SecretResource(stack).bind(handlers);
     }
 
     /** How computed fields are worked out. */
@@ -51,9 +52,9 @@ public final class Resources {
         computed.put("VDI.allowed_operations", vdi::allowed);
         computed.put("VBD.allowed_operations", vbd::allowed);
         computed.put("VBD.attachable", vbd::attachable);
-        computed.put("task.allowed_operations", task -> stack.env().tasks().allowed(task.ref()));
-        computed.put("task.status", task -> stack.env().tasks().status(task.ref()));
-        computed.put("task.progress", task -> stack.env().tasks().progress(task.ref()));
+        computed.put("task.allowed_operations", stack.env().tasks()::allowed);
+        computed.put("task.status", stack.env().tasks()::status);
+        computed.put("task.progress", stack.env().tasks()::progress);
         return computed;
     }
 }

@@ -38,6 +38,7 @@ public final class ApiClass {
     private final java.util.Set<Trait> traits;
     private final SequencedMap<String, ApiField> fields;
     private final SequencedMap<String, ApiMethod> methods;
+    private final java.util.Set<String> declared;
     private final List<String> listed;
     private final List<Derived> derived;
 
@@ -52,6 +53,10 @@ public final class ApiClass {
         GeneratedMethods.of(this).forEach(method -> all.put(method.name(), method));
         builder.methods.forEach(method -> all.put(method.name(), method));
         this.methods = Collections.unmodifiableSequencedMap(all);
+        this.declared =
+                builder.methods.stream()
+                        .map(ApiMethod::name)
+                        .collect(java.util.stream.Collectors.toUnmodifiableSet());
     }
 
     /** Starts a class. */
@@ -106,6 +111,11 @@ public final class ApiClass {
     /** A method by its name without the class. */
     public Optional<ApiMethod> method(String methodName) {
         return Optional.ofNullable(methods.get(methodName));
+    }
+
+    /** Whether a method is one of this class alone, not one that follows from its fields. */
+    boolean declares(String methodName) {
+        return declared.contains(methodName);
     }
 
     /** The fields that a list shows unless others are asked for, by their command line names. */

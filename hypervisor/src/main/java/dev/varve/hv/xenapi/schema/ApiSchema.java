@@ -2,6 +2,7 @@
 
 package dev.varve.hv.xenapi.schema;
 
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -17,9 +18,11 @@ public final class ApiSchema {
                     List.of(
                             SessionClasses.SESSION,
                             SessionClasses.TASK,
+                            SecretClass.SECRET,
                             HostClasses.POOL,
                             HostClasses.HOST,
                             HostClasses.VM,
+                            StorageClasses.SM,
                             StorageClasses.SR,
                             StorageClasses.PBD,
                             StorageClasses.VDI,
@@ -34,8 +37,24 @@ public final class ApiSchema {
             classes.put(type.name(), type);
             type.methods().forEach(method -> methods.put(method.fullName(), method));
         }
-        ApiMethod list = SystemMethods.LIST_METHODS;
-        methods.put(list.fullName(), list);
+        classless().forEach(method -> methods.put(method.fullName(), method));
+    }
+
+    /** The methods that belong to no class. */
+    public static List<ApiMethod> classless() {
+        List<ApiMethod> methods = new ArrayList<>(EventMethods.ALL);
+        methods.add(SystemMethods.LIST_METHODS);
+        return List.copyOf(methods);
+    }
+
+    /**
+     * Whether a method can be called so that it is carried out later, and a task stands for it:
+     * what is done, not what only reads or writes a field.
+     */
+    public boolean canBeAsync(ApiMethod method) {
+        return find(method.className())
+                .filter(type -> !type.is(ApiClass.Trait.VOLATILE) && type.declares(method.name()))
+                .isPresent();
     }
 
     /** All classes. */

@@ -12,7 +12,8 @@ import java.util.TreeMap;
  * The type of a field, a parameter or a result.
  *
  * <p>Values are held as {@link String} (text, dates, enums and references), {@link Long}, {@link
- * Double}, {@link Boolean}, {@link List} and {@link Map}.
+ * Double}, {@link Boolean}, {@link List} and {@link Map}. The last three types are those of results
+ * only.
  */
 public sealed interface ApiType {
     /** Free text. */
@@ -53,6 +54,26 @@ public sealed interface ApiType {
     /** All fields of an object of a class. */
     record RecordOf(String className) implements ApiType {}
 
+    /** A number of 32 bits, which XML-RPC sends as a number and not as text. */
+    record Count() implements ApiType {}
+
+    /** All fields of an object of whatever class, held as an {@link AnyRecord.Value}. */
+    record AnyRecord() implements ApiType {
+        /** The fields, with the class that tells their types. */
+        public record Value(String className, Map<String, Object> fields) {}
+    }
+
+    /** Values under fixed names that belong together and are no object. */
+    record Struct(String name, List<Member> members) implements ApiType {
+        /** One of the values. */
+        public record Member(String name, ApiType type, String meaning) {}
+
+        /** Copies the list. */
+        public Struct {
+            members = List.copyOf(members);
+        }
+    }
+
     /** The value of a field that nobody has set. */
     default Object zero() {
         return switch (this) {
@@ -66,7 +87,9 @@ public sealed interface ApiType {
             case Ref _ -> OpaqueRef.NULL;
             case SetOf _ -> List.of();
             case MapOf _ -> Map.of();
-            case RecordOf _ -> Map.of();
+            case RecordOf _, Struct _ -> Map.of();
+            case Count _ -> 0L;
+            case AnyRecord _ -> new AnyRecord.Value("", Map.of());
         };
     }
 
@@ -84,6 +107,9 @@ public sealed interface ApiType {
             case SetOf t -> t.element().describe() + " set";
             case MapOf t -> "(" + t.key().describe() + " -> " + t.value().describe() + ") map";
             case RecordOf t -> t.className() + " record";
+            case Count _ -> "int32";
+            case AnyRecord _ -> "record";
+            case Struct t -> t.name() + " struct";
         };
     }
 
@@ -105,7 +131,9 @@ public sealed interface ApiType {
                     value instanceof Map<?, ?> map
                             && map.keySet().stream().allMatch(String.class::isInstance)
                             && map.values().stream().allMatch(item -> t.value().accepts(item));
-            case RecordOf _ -> value instanceof Map<?, ?>;
+            case RecordOf _, Struct _ -> value instanceof Map<?, ?>;
+            case Count _ -> value instanceof Long;
+            case AnyRecord _ -> value instanceof AnyRecord.Value;
         };
     }
 

@@ -167,6 +167,13 @@ final class HostClasses {
                         ro("certificates", refs("Certificate"), "its certificates").hidden(),
                         ro("editions", TEXTS, "the editions that there are"))
                 .listed("uuid", "name-label", "name-description")
+                .methods(
+                        b.method("get_servertime", "The time of the host, in UTC.")
+                                .param("host", ref("host"), "the host")
+                                .returns(DATE_TIME),
+                        b.method("get_server_certificate", "The certificate of the host, in PEM.")
+                                .param("host", ref("host"), "the host")
+                                .returns(TEXT))
                 .build();
     }
 

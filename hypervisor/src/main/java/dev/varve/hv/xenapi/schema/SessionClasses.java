@@ -52,7 +52,13 @@ final class SessionClasses {
                                 .maybe("originator", TEXT, "the name of the client")
                                 .returns(ref("session"))
                                 .raises(ErrorCode.SESSION_AUTHENTICATION_FAILED),
-                        b.method("logout", "Ends the session of the call."))
+                        b.method("logout", "Ends the session of the call."),
+                        b.method("change_password", "Changes the password of the user.")
+                                .param("old_pwd", TEXT, "the present password")
+                                .param("new_pwd", TEXT, "the new password")
+                                .raises(
+                                        ErrorCode.SESSION_AUTHENTICATION_FAILED,
+                                        ErrorCode.VALUE_NOT_SUPPORTED))
                 .build();
     }
 

@@ -93,6 +93,7 @@ final class StorageClasses {
     static final ApiClass PBD = pbd();
     static final ApiClass VDI = vdi();
     static final ApiClass VBD = vbd();
+    static final ApiClass SM = sm();
 
     private StorageClasses() {}
 
@@ -102,6 +103,33 @@ final class StorageClasses {
 
     private static ApiType operations(ApiType operation) {
         return new ApiType.MapOf(TEXT, operation);
+    }
+
+    private static ApiClass sm() {
+        return ApiClass.named("SM", "A driver of storage repositories.", Trait.NAMED)
+                .fields(
+                        ro("uuid", TEXT, "the unique identifier"),
+                        ro("name_label", TEXT, "its name"),
+                        ro("name_description", TEXT, "what it is"),
+                        ro("type", TEXT, "the type of the repositories that it serves"),
+                        ro("vendor", TEXT, "who made it"),
+                        ro("copyright", TEXT, "whose it is"),
+                        ro("version", TEXT, "its version"),
+                        ro("required_api_version", TEXT, "the storage interface that it needs"),
+                        ro("configuration", TEXT_MAP, "the keys of device-config that it knows"),
+                        ro("capabilities", TEXTS, "what it can do"),
+                        ro(
+                                "features",
+                                new ApiType.MapOf(TEXT, INT),
+                                "what it can do, with the version of that"),
+                        ro("driver_filename", TEXT, "what carries it out"),
+                        ro(
+                                "required_cluster_stack",
+                                TEXTS,
+                                "what hosts must find each other with to use it"),
+                        rw("other_config", TEXT_MAP, "additional configuration"))
+                .listed("uuid", "type", "name-label", "name-description")
+                .build();
     }
 
     private static ApiClass sr() {

@@ -1,0 +1,115 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.daemon;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.TreeSet;
+
+/**
+ * What an administrator chose in {@code varve.properties} under the home of the daemon. Without the
+ * file, and for keys that are not in it, the defaults hold.
+ *
+ * <table>
+ * <caption>Keys; values are {@code ADDRESS:PORT}, {@code *:PORT} or {@code off}</caption>
+ * <tr><td>{@code api.https}</td><td>the API with TLS; {@code *:443} as root, else {@code *:8443}
+ * </td></tr>
+ * <tr><td>{@code api.http}</td><td>the API in plain text; {@code 127.0.0.1:80} as root, else {@code
+ * 127.0.0.1:8080}</td></tr>
+ * <tr><td>{@code nbd.tls}</td><td>disks over NBD with TLS; {@code *:10809}</td></tr>
+ * <tr><td>{@code nbd.tcp}</td><td>disks over NBD in plain text; {@code off}</td></tr>
+ * </table>
+ *
+ * <p>Nothing of this is listened on before a password is set.
+ */
+public record Settings(
+        Optional<InetSocketAddress> apiHttps,
+        Optional<InetSocketAddress> apiHttp,
+        Optional<InetSocketAddress> nbdTls,
+        Optional<InetSocketAddress> nbdTcp) {
+    /** The name of the file. */
+    public static final String FILE = "varve.properties";
+
+    private static final String OFF = "off";
+    private static final int HIGHEST_PORT = 65535;
+
+    /**
+     * Reads the file.
+     *
+     * @param root whether the daemon may listen on ports below 1024
+     * @throws IOException when the file cannot be read or something in it makes no sense
+     */
+    public static Settings read(Path home, boolean root) throws IOException {
+        Path file = home.resolve(FILE);
+        Properties properties = new Properties();
+        try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
+            properties.load(reader);
+        } catch (NoSuchFileException e) {
+            // Nothing was chosen.
+            properties.clear();
+        } catch (IllegalArgumentException e) {
+            throw new IOException(file + ": " + e.getMessage(), e);
+        }
+        Settings settings =
+                new Settings(
+                        take(file, properties, "api.https", root ? "*:443" : "*:8443"),
+                        take(file, properties, "api.http", "127.0.0.1:" + (root ? 80 : 8080)),
+                        take(file, properties, "nbd.tls", "*:10809"),
+                        take(file, properties, "nbd.tcp", OFF));
+        if (!properties.isEmpty()) {
+            throw new IOException(
+                    file
+                            + ": there is no setting "
+                            + new TreeSet<>(properties.stringPropertyNames()).first()
+                            + "; there are api.https, api.http, nbd.tls and nbd.tcp");
+        }
+        return settings;
+    }
+
+    private static Optional<InetSocketAddress> take(
+            Path file, Properties properties, String key, String standard) throws IOException {
+        Object given = properties.remove(key);
+        String value = given == null ? standard : ((String) given).strip();
+        if (value.equals(OFF)) {
+            return Optional.empty();
+        }
+        int colon = value.lastIndexOf(':');
+        String host = colon < 0 ? "" : value.substring(0, colon);
+        if (host.startsWith("[") && host.endsWith("]")) {
+            host = host.substring(1, host.length() - 1);
+        }
+        int port = colon < 0 ? -1 : port(value.substring(colon + 1));
+        if (host.isEmpty() || port < 0) {
+            throw new IOException(
+                    "%s: %s=%s: write ADDRESS:PORT, *:PORT or off".formatted(file, key, value));
+        }
+        try {
+            return Optional.of(
+                    host.equals("*")
+                            ? new InetSocketAddress(port)
+                            : new InetSocketAddress(InetAddress.getByName(host), port));
+        } catch (UnknownHostException e) {
+            throw new IOException(
+                    "%s: %s=%s: there is no address %s".formatted(file, key, value, host), e);
+        }
+    }
+
+    /** The number of a port, or -1; 0 lets the system choose. */
+    private static int port(String text) {
+        try {
+            int port = Integer.parseInt(text);
+            return port <= HIGHEST_PORT ? port : -1;
+        } catch (NumberFormatException e) {
+            return -1;
+        }
+    }
+}

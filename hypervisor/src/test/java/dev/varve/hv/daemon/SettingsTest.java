@@ -1,0 +1,57 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.daemon;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+final class SettingsTest {
+    @TempDir Path home;
+
+    @Test
+    void hasDefaults() throws IOException {
+        Settings root = Settings.read(home, true);
+        assertEquals(443, root.apiHttps().orElseThrow().getPort());
+        assertTrue(root.apiHttps().orElseThrow().getAddress().isAnyLocalAddress());
+        assertTrue(root.apiHttp().orElseThrow().getAddress().isLoopbackAddress());
+        assertEquals(10809, root.nbdTls().orElseThrow().getPort());
+        assertEquals(Optional.empty(), root.nbdTcp());
+        assertEquals(8443, Settings.read(home, false).apiHttps().orElseThrow().getPort());
+    }
+
+    @Test
+    void readsWhatIsGiven() throws IOException {
+        Files.writeString(
+                home.resolve(Settings.FILE),
+                "# a comment\napi.https = [::1]:99\napi.http=off\nnbd.tcp=127.0.0.1:5\n");
+        Settings settings = Settings.read(home, true);
+        assertEquals(99, settings.apiHttps().orElseThrow().getPort());
+        assertTrue(settings.apiHttps().orElseThrow().getAddress().isLoopbackAddress());
+        assertEquals(Optional.empty(), settings.apiHttp());
+        assertEquals(5, settings.nbdTcp().orElseThrow().getPort());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "api.https=443", "api.https=*", "api.https=:1", "api.https=*:65536",
+                "api.https=*:-1", "api.https=*:x", "api.https=", "api.htps=*:1",
+                "api.http=\\u00zz"
+            })
+    void saysWhatIsWrongAndWhere(String line) throws IOException {
+        Files.writeString(home.resolve(Settings.FILE), line + "\n");
+        IOException refused = assertThrows(IOException.class, () -> Settings.read(home, true));
+        assertTrue(refused.getMessage().contains(Settings.FILE), refused.getMessage());
+    }
+}
