@@ -41,6 +41,7 @@ final class ApiBench implements Benchmark {
     private static final double RECORDS_SECONDS = 1;
 
     private static final String VARVE = "varve";
+    private static final String XML = "varve, XML-RPC";
     private static final String SOCKET = "plain socket";
     private static final String SCRIPT = "xe";
     private static final String CLIENT = "xe without its script";
@@ -49,6 +50,9 @@ final class ApiBench implements Benchmark {
     private static final String COMMANDS = "commands";
     private static final String RECORDS = "records";
     private static final String CALLS = "calls";
+    private static final String EVENTS = "events";
+    private static final int LISTENERS = 50;
+    private static final int CHANGES_PER_SECOND = 20;
 
     /** A client of somebody. */
     private interface Connection extends AutoCloseable {
@@ -126,6 +130,7 @@ final class ApiBench implements Benchmark {
                 switch (part) {
                     case COMMANDS -> commands();
                     case CALLS -> calls();
+                    case EVENTS -> events();
                     default -> records(repository);
                 }
             }
@@ -136,7 +141,7 @@ final class ApiBench implements Benchmark {
     }
 
     private static List<String> parts(String only) {
-        List<String> all = List.of(COMMANDS, CALLS, RECORDS);
+        List<String> all = List.of(COMMANDS, CALLS, EVENTS, RECORDS);
         if (!only.isEmpty() && !all.contains(only)) {
             throw new IllegalArgumentException("there is no part " + only + ", there are " + all);
         }
@@ -145,6 +150,7 @@ final class ApiBench implements Benchmark {
 
     private void describe() {
         report.subject(VARVE, "JSON-RPC on the daemon's socket file, over connections that stay");
+        report.subject(XML, "the same as XML-RPC");
         report.subject(
                 SOCKET,
                 "as many bytes each way over a socket file, made beforehand and looked at by"
@@ -211,9 +217,12 @@ final class ApiBench implements Benchmark {
     private void records(String repository) throws IOException {
         report.part(RECORDS, "All records of %,d disks in one call".formatted(disks));
         daemon.addDisks(repository, disks);
-        byte[] request = ApiClient.request("VDI.get_all_records", session);
-        List<Double> own = new ArrayList<>();
-        List<Double> plain = new ArrayList<>();
+        byte[] json = ApiClient.request("VDI.get_all_records", session);
+        byte[] xml = ApiClient.xmlRequest("VDI.get_all_records", session);
+        Map<String, List<Double>> times = new LinkedHashMap<>();
+        for (String subject : List.of(VARVE, XML, SOCKET)) {
+            times.put(subject, new ArrayList<>());
+        }
         try (ApiClient client = new ApiClient(daemon.socket())) {
             JsonNode records = client.call("VDI.get_all_records", session);
             if (records.size() != disks) {
@@ -221,28 +230,33 @@ final class ApiBench implements Benchmark {
             }
             int bytes = 0;
             for (int i = 0; i < WARM_RECORDS; i++) {
-                bytes = client.exchange(request).length;
+                client.exchange(xml);
+                bytes = client.exchange(json).length;
             }
             report.parameter("bytes of the records", bytes);
             Path path = directory.resolve("plain.sock");
-            try (PlainSocket socket = new PlainSocket(path, request.length, bytes);
+            try (PlainSocket socket = new PlainSocket(path, json.length, bytes);
                     PlainSocket.Client peer = socket.new Client()) {
                 peer.exchange();
                 for (int i = 0; i < repetitions; i++) {
-                    own.add(secondsOf(() -> client.exchange(request)));
-                    plain.add(secondsOf(peer::exchange));
+                    times.get(VARVE).add(secondsOf(() -> client.exchange(json)));
+                    times.get(XML).add(secondsOf(() -> client.exchange(xml)));
+                    times.get(SOCKET).add(secondsOf(peer::exchange));
                 }
             }
         }
-        String workload = "VDI.get_all_records";
-        Measure time = Measure.cost("time", Unit.SECONDS, new Spread(own)).target(RECORDS_SECONDS);
-        report.row(Row.of(RECORDS, workload, VARVE, time).versus(SOCKET));
-        report.row(
-                Row.of(
-                        RECORDS,
-                        workload,
-                        SOCKET,
-                        Measure.cost("time", Unit.SECONDS, new Spread(plain))));
+        times.forEach(
+                (subject, rounds) -> {
+                    Measure time = Measure.cost("time", Unit.SECONDS, new Spread(rounds));
+                    boolean plain = subject.equals(SOCKET);
+                    Row row =
+                            Row.of(
+                                    RECORDS,
+                                    "VDI.get_all_records",
+                                    subject,
+                                    plain ? time : time.target(RECORDS_SECONDS));
+                    report.row(plain ? row : row.versus(SOCKET));
+                });
     }
 
     private interface Work {
@@ -268,16 +282,20 @@ final class ApiBench implements Benchmark {
         try (PlainSocket socket = new PlainSocket(path, request.length, answerBytes)) {
             Connector ours = () -> calling(request);
             Connector plain = () -> plain(socket);
+            Connector inXml = () -> calling(ApiClient.xmlRequest("pool.get_all", session));
             Connector logins = this::loggingIn;
+            warm(inXml);
             warm(ours);
             warm(plain);
             warm(logins);
             Map<Integer, Rounds> own = new LinkedHashMap<>();
+            Map<Integer, Rounds> xml = new LinkedHashMap<>();
             Map<Integer, Rounds> other = new LinkedHashMap<>();
             Rounds login = new Rounds();
             for (int i = 0; i < repetitions; i++) {
                 for (int callers : List.of(1, CALLERS)) {
                     load(ours, callers, own.computeIfAbsent(callers, _ -> new Rounds()));
+                    load(inXml, callers, xml.computeIfAbsent(callers, _ -> new Rounds()));
                     load(plain, callers, other.computeIfAbsent(callers, _ -> new Rounds()));
                 }
                 load(logins, 1, login);
@@ -286,6 +304,10 @@ final class ApiBench implements Benchmark {
                 String workload = callsOf(callers);
                 report.row(
                         Row.of(CALLS, workload, VARVE, own.get(callers).measures("calls"))
+                                .load(callers, 0)
+                                .versus(SOCKET));
+                report.row(
+                        Row.of(CALLS, workload, XML, xml.get(callers).measures("calls"))
                                 .load(callers, 0)
                                 .versus(SOCKET));
                 report.row(
@@ -383,5 +405,49 @@ final class ApiBench implements Benchmark {
             throw new UncheckedIOException(e);
         }
         return latencies;
+    }
+
+    // ---- events
+
+    private void events() throws IOException, InterruptedException {
+        report.part(
+                EVENTS, "The time from a change until %d listeners know it".formatted(LISTENERS));
+        int changes = seconds * CHANGES_PER_SECOND;
+        heard(changes);
+        List<Latencies> own = new ArrayList<>();
+        List<Latencies> plain = new ArrayList<>();
+        for (int i = 0; i < repetitions; i++) {
+            own.add(heard(changes));
+            plain.add(heardPlainly(changes));
+        }
+        String workload = "a change of a name";
+        report.row(Row.of(EVENTS, workload, VARVE, delays(own)).load(LISTENERS, 0).versus(SOCKET));
+        report.row(Row.of(EVENTS, workload, SOCKET, delays(plain)).load(LISTENERS, 0));
+    }
+
+    private static Measure[] delays(List<Latencies> rounds) {
+        return new Measure[] {delay("p50", 50, rounds), delay("p99", 99, rounds)};
+    }
+
+    private static Measure delay(String name, double percent, List<Latencies> rounds) {
+        List<Double> millis = rounds.stream().map(each -> each.percentileMillis(percent)).toList();
+        return Measure.cost(name, Unit.MILLISECONDS, new Spread(millis));
+    }
+
+    private Latencies heard(int changes) throws IOException, InterruptedException {
+        daemon.renamePool(session, "before");
+        List<ApiListener> listeners = new ArrayList<>();
+        for (int i = 0; i < LISTENERS; i++) {
+            listeners.add(new ApiListener(daemon.socket(), session));
+        }
+        return EventDelays.measure(
+                listeners, changes, number -> daemon.renamePool(session, Integer.toString(number)));
+    }
+
+    private Latencies heardPlainly(int changes) throws IOException, InterruptedException {
+        try (PlainListeners listeners =
+                new PlainListeners(directory.resolve("events.sock"), LISTENERS)) {
+            return EventDelays.measure(listeners.all(), changes, listeners::send);
+        }
     }
 }

@@ -20,8 +20,8 @@ import java.nio.file.Path;
 import java.util.Locale;
 
 /**
- * A client of the API: JSON-RPC over HTTP on the daemon's socket file, on one connection that
- * stays.
+ * A client of the API: JSON-RPC or XML-RPC over HTTP on the daemon's socket file, on one connection
+ * that stays.
  *
  * <p><b>Threads:</b> one.
  */
@@ -46,12 +46,25 @@ final class ApiClient implements AutoCloseable {
         ObjectNode call = JSON.createObjectNode();
         call.put("jsonrpc", "2.0").put("id", 1).put("method", method);
         call.set("params", JSON.valueToTree(params));
-        byte[] body = JSON.writeValueAsBytes(call);
+        return post("/jsonrpc", "application/json", JSON.writeValueAsBytes(call));
+    }
+
+    /** The same as XML-RPC, for parameters that are texts without special characters. */
+    static byte[] xmlRequest(String method, String... params) {
+        StringBuilder xml = new StringBuilder("<?xml version=\"1.0\"?><methodCall><methodName>");
+        xml.append(method).append("</methodName><params>");
+        for (String param : params) {
+            xml.append("<param><value><string>").append(param).append("</string></value></param>");
+        }
+        xml.append("</params></methodCall>");
+        return post("/RPC2", "text/xml", xml.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static byte[] post(String path, String contentType, byte[] body) {
         byte[] head =
-                ("POST /jsonrpc HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-                                + "content-length: "
-                                + body.length
+                ("POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: %s\r\ncontent-length: %s"
                                 + "\r\n\r\n")
+                        .formatted(path, contentType, body.length)
                         .getBytes(StandardCharsets.US_ASCII);
         byte[] whole = new byte[head.length + body.length];
         System.arraycopy(head, 0, whole, 0, head.length);

@@ -50,6 +50,12 @@ final class BenchDaemon implements AutoCloseable {
         return daemon.dispatcher().call(Caller.LOCAL, method, List.of(params));
     }
 
+    /** Changes the name of the pool, as a client would. */
+    void renamePool(String session, String name) {
+        Object pool = ((List<?>) call("pool.get_all", session)).getFirst();
+        call("pool.set_name_label", session, pool, name);
+    }
+
     /** Makes a repository in a directory and gives its reference. */
     String createRepository(String session, Path location) {
         String host = (String) ((List<?>) call("host.get_all", session)).getFirst();

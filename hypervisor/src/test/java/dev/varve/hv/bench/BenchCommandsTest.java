@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -105,6 +106,40 @@ final class BenchCommandsTest {
             assertEquals(1001, records.size());
             records.forEach(record -> assertEquals(repository, record.get("SR").asText()));
             assertThrows(IOException.class, () -> client.call("VDI.get_all_records", "none"));
+        }
+    }
+
+    @Test
+    void everyListenerHearsOfEveryChange() throws Exception {
+        try (BenchDaemon daemon = new BenchDaemon(directory)) {
+            String session = daemon.login();
+            daemon.renamePool(session, "before");
+            List<ApiListener> listeners =
+                    List.of(
+                            new ApiListener(daemon.socket(), session),
+                            new ApiListener(daemon.socket(), session));
+            Latencies delays =
+                    EventDelays.measure(
+                            listeners,
+                            3,
+                            number -> daemon.renamePool(session, Integer.toString(number)));
+            assertEquals(6, delays.count());
+        }
+        try (PlainListeners plain = new PlainListeners(directory.resolve("plain.sock"), 2)) {
+            assertEquals(6, EventDelays.measure(plain.all(), 3, plain::send).count());
+        }
+    }
+
+    @Test
+    void writesCallsInBothProtocols() throws IOException {
+        String xml =
+                new String(ApiClient.xmlRequest("pool.get_all", "a"), StandardCharsets.US_ASCII);
+        assertTrue(xml.endsWith("<value><string>a</string></value></param></params></methodCall>"));
+        try (BenchDaemon daemon = new BenchDaemon(directory);
+                ApiClient client = new ApiClient(daemon.socket())) {
+            byte[] call = ApiClient.xmlRequest("pool.get_all", daemon.login());
+            String answer = new String(client.exchange(call), StandardCharsets.UTF_8);
+            assertTrue(answer.contains("<value>Success</value>"), answer);
         }
     }
 }
