@@ -14,6 +14,10 @@ module dev.varve.hv {
     requires io.netty.common;
     requires io.netty.handler;
     requires io.netty.transport;
+    requires io.prometheus.metrics.core;
+    requires io.prometheus.metrics.model;
+    requires io.prometheus.writer.text;
+    requires java.management;
     requires java.sql;
     requires java.xml;
     requires org.apache.commons.io;
@@ -23,6 +27,7 @@ module dev.varve.hv {
     exports dev.varve.hv.cli;
     exports dev.varve.hv.daemon;
     exports dev.varve.hv.http;
+    exports dev.varve.hv.metrics;
     exports dev.varve.hv.nbd to
             dev.varve.fuzz;
     exports dev.varve.hv.state;

@@ -2,7 +2,11 @@
 
 package dev.varve.hv.bench;
 
-import dev.varve.hv.nbd.NbdClient;
+import dev.varve.hv.bench.report.Measure;
+import dev.varve.hv.bench.report.Report;
+import dev.varve.hv.bench.report.Row;
+import dev.varve.hv.bench.report.Spread;
+import dev.varve.hv.bench.report.Unit;
 import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
@@ -13,256 +17,224 @@ import org.apache.commons.io.file.PathUtils;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * What snapshots cost: reads at growing depth beside qemu's qcow2 with as many backing files, the
  * time that requests lose while snapshots are taken, snapshots and clones for each second, and the
  * scan of many disks.
  */
-public final class ChainBench {
-    private static final long SIZE = 1L << 30;
-    private static final int PAGE = 4096;
-    private static final int PAGES_PER_LAYER = 128;
+final class ChainBench implements Benchmark {
     private static final int SNAPSHOTS = 100;
     private static final int RATE_COUNT = 50;
     private static final int[] READ_DEPTHS = {1, 10, 30, 200};
     private static final int[] STALL_DEPTHS = {1, 30, 200};
     private static final int[] SCANS = {1_000, 20_000};
-    private static final List<FioJob> READS =
-            List.of(
-                    new FioJob("4k read, depth 1", "randread", "4k", 1),
-                    new FioJob("4k read, depth 32", "randread", "4k", 32));
+    private static final int HEAD_BYTES = 4096;
 
-    private final Clock clock = Clock.system();
-    private final Path directory;
-    private final Programs programs;
-    private final int seconds;
+    private static final String VARVE = "varve vhd";
+    private static final String FLAT = "varve vhd of 1 layer";
+    private static final String QCOW2 = "qemu-nbd qcow2";
+    private static final String QUIET = "quiet";
+    private static final String SNAPSHOTTED = "during snapshots";
+    private static final String DURABLE_FILE = "a durable file";
+    private static final String PLAIN_READ = "plain reads";
 
-    private ChainBench(Path directory, int seconds) {
-        this.directory = directory;
-        this.seconds = seconds;
-        this.programs = new Programs(seconds, false);
+    private static final String READS = "reads";
+    private static final String STALLS = "stalls";
+    private static final String RATES = "rates";
+    private static final String SCAN = "scan";
+
+    /** Something that can fail to reach its files. */
+    private interface Work {
+        void run() throws IOException;
     }
 
-    /** Runs the benchmark: {@code [--seconds N] [--dir DIRECTORY] [--only reads|stalls|scan]}. */
-    public static void main(String[] args) throws IOException, InterruptedException {
-        Path parent = Path.of(Programs.option(args, "--dir", System.getProperty("java.io.tmpdir")));
-        int seconds = Integer.parseInt(Programs.option(args, "--seconds", "5"));
-        String only = Programs.option(args, "--only", "");
-        List<String> parts = only.isEmpty() ? List.of("reads", "stalls", "scan") : List.of(only);
-        List<String> missing =
-                Programs.missing("fio", "qemu-nbd", "qemu-img", "qemu-io", "nbdinfo");
-        if (!missing.isEmpty()) {
-            System.err.println(
-                    "bench chain needs "
-                            + missing
-                            + "; the packages are fio qemu-utils libnbd-bin");
-            System.exit(1);
-        }
-        Files.createDirectories(parent);
-        for (String part : parts) {
-            Path directory = Files.createTempDirectory(parent, "varve-bench");
-            try {
-                new ChainBench(directory, seconds).run(part);
+    private final Clock clock = Clock.system();
+    private int seconds;
+    private int repetitions;
+    private Programs programs;
+    private Report.Builder report;
+
+    @Override
+    public String title() {
+        return "what snapshots and deep chains cost";
+    }
+
+    @Override
+    public Set<String> options() {
+        return Set.of("--seconds", "--repetitions", "--only");
+    }
+
+    @Override
+    public List<String> programs() {
+        return List.of("fio", "qemu-nbd", "qemu-img", "qemu-io", "nbdinfo");
+    }
+
+    @Override
+    public String packages() {
+        return "fio qemu-utils libnbd-bin";
+    }
+
+    @Override
+    public void run(BenchOptions options, Report.Builder builder)
+            throws IOException, InterruptedException {
+        report = builder;
+        seconds = options.count("--seconds", 5);
+        repetitions = options.count("--repetitions", 3);
+        programs = new Programs(seconds, false);
+        report.parameter("seconds", seconds).parameter("repetitions", repetitions);
+        describe();
+        for (String part : parts(options.text("--only", ""))) {
+            Path directory = Files.createTempDirectory(BenchMain.scratch(options), "varve-bench");
+            try (BenchRepository repository = new BenchRepository(directory)) {
+                switch (part) {
+                    case READS -> reads(repository, directory);
+                    case STALLS -> stalls(repository);
+                    default -> {
+                        rates(repository, directory);
+                        scans(repository);
+                    }
+                }
             } finally {
                 PathUtils.deleteDirectory(directory);
             }
         }
     }
 
-    private void run(String part) throws IOException, InterruptedException {
-        try (BenchRepository repository = new BenchRepository(directory)) {
-            switch (part) {
-                case "reads" -> reads(repository);
-                case "stalls" -> stalls(repository);
-                case "scan" -> {
-                    rates(repository);
-                    scans(repository);
-                }
-                default -> throw new IllegalArgumentException("there is no part " + part);
-            }
+    private static List<String> parts(String only) {
+        List<String> all = List.of(READS, STALLS, SCAN);
+        if (!only.isEmpty() && !all.contains(only)) {
+            throw new IllegalArgumentException("there is no part " + only + ", there are " + all);
         }
+        return only.isEmpty() ? all : List.of(only);
     }
 
-    private static void snapshot(BenchRepository repository, UUID vdi) {
-        repository
-                .disks()
-                .snapshot(
-                        List.of(new SnapshotSpec(vdi, RandomSource.secure().uuid())),
-                        repository.operation());
+    private void describe() throws IOException, InterruptedException {
+        programs.version(report, "fio");
+        programs.version(report, "qemu-nbd");
+        report.subject(VARVE, "our VHD disks, in this process, set as in the daemon");
+        report.subject(FLAT, "a disk of ours without snapshots, read beside each depth");
+        report.subject(QCOW2, "qemu-nbd on qcow2 with as many backing files, past the page cache");
+        report.subject(QUIET, "the same disk for the same time without snapshots");
+        report.subject(SNAPSHOTTED, "the disk while %d snapshots are taken".formatted(SNAPSHOTS));
+        report.subject(
+                DURABLE_FILE,
+                "a new file of 4 KiB: written, flushed, renamed, its directory flushed; what the"
+                        + " file system takes for one");
+        report.subject(PLAIN_READ, "reading the first 4 KiB of each image, and nothing else");
+        report.caveat(
+                "The load competes with the snapshots for the processors: on two of them it is most"
+                        + " of what it sees.");
+        report.caveat(
+                "The longest of some ten thousand requests is one request; repeat before you"
+                        + " believe it.");
+        report.caveat(
+                "A scan right after the images were made finds them in the page cache where the"
+                        + " file system has no O_DIRECT.");
+        report.caveat(
+                "Rows of less than 5 seconds, another load, a host that is shared with others,"
+                        + " processors that change their frequency.");
+        report.caveat(
+                "A disk whose own cache holds the gibibyte: reads cost the same wherever they"
+                        + " are.");
     }
 
     // ---- reads
 
-    private void reads(BenchRepository repository) throws IOException, InterruptedException {
-        System.out.printf(
-                "varve bench chain: 1 GiB, %d pages of 4 KiB in each layer above the first%n%n",
-                PAGES_PER_LAYER);
-        System.out.printf(
-                "%-8s %-18s %9s %9s %9s %9s  %10s %12s%n",
-                "layers",
-                "requests/s",
-                "varve",
-                "p99 us",
-                "qcow2",
-                "p99 us",
-                "varve/qcow2",
-                "of 1 layer");
-        UUID vdi = repository.create(VolumeKind.VHD, SIZE);
-        URI ours = repository.attach(vdi);
-        programs.fill(ours.toString());
-        Qcow2 theirs = new Qcow2();
-        double[] first = new double[READS.size()];
+    private void reads(BenchRepository repository, Path directory)
+            throws IOException, InterruptedException {
+        report.part(
+                READS,
+                "Random reads of 1 GiB; each layer above the first has %d pages of its own"
+                        .formatted(Chains.PAGES_PER_LAYER));
+        UUID flat = repository.create(VolumeKind.VHD, Chains.SIZE);
+        UUID deep = repository.create(VolumeKind.VHD, Chains.SIZE);
+        URI flatUri = repository.attach(flat);
+        URI deepUri = repository.attach(deep);
+        programs.fill(flatUri.toString());
+        programs.fill(deepUri.toString());
+        Chains.Qcow2 theirs = new Chains.Qcow2(directory, programs);
         int layers = 1;
         for (int depth : READ_DEPTHS) {
             for (; layers < depth; layers++) {
-                snapshot(repository, vdi);
-                writePages(ours, layers);
+                Chains.snapshot(repository, deep);
+                Chains.writePages(deepUri, layers);
                 theirs.addLayer(layers);
             }
-            for (int i = 0; i < READS.size(); i++) {
-                FioResult own = programs.fioNbd(READS.get(i), ours.toString());
-                FioResult other = theirs.measure(READS.get(i));
-                first[i] = depth == 1 ? own.iops() : first[i];
-                System.out.printf(
-                        "%-8d %-18s %9.0f %9.0f %9.0f %9.0f  %10.2f %12.2f%n",
-                        depth,
-                        READS.get(i).name(),
-                        own.iops(),
-                        own.p99Micros(),
-                        other.iops(),
-                        other.p99Micros(),
-                        own.iops() / other.iops(),
-                        own.iops() / first[i]);
+            for (FioJob job : List.of(FioJob.READ_1, FioJob.READ_32)) {
+                reads(job, workload(job, depth), deepUri, flatUri, theirs);
             }
         }
-        repository.detach(vdi);
+        repository.detach(deep);
+        repository.detach(flat);
     }
 
-    private static long[] pages(int layer) {
-        Pages pages = new Pages(layer, SIZE / PAGE);
-        return IntStream.range(0, PAGES_PER_LAYER).mapToLong(i -> pages.next() * PAGE).toArray();
+    /** The flat disk is read again beside each depth, since the machine may have changed. */
+    private void reads(FioJob job, String workload, URI deep, URI flat, Chains.Qcow2 theirs)
+            throws IOException, InterruptedException {
+        Map<String, List<FioResult>> results = new LinkedHashMap<>();
+        for (String subject : List.of(VARVE, FLAT, QCOW2)) {
+            results.put(subject, new ArrayList<>());
+        }
+        for (int i = 0; i < repetitions; i++) {
+            results.get(VARVE).add(programs.fioNbd(job, deep.toString()));
+            results.get(FLAT).add(programs.fioNbd(job, flat.toString()));
+            results.get(QCOW2).add(theirs.measure(job));
+        }
+        results.forEach(
+                (subject, rounds) -> {
+                    Row row = Row.of(READS, workload, subject, FioResult.measures(rounds));
+                    row = row.load(job.depth(), job.blockBytes());
+                    report.row(subject.equals(VARVE) ? row.versus(QCOW2).versus(FLAT) : row);
+                });
     }
 
-    private static void writePages(URI uri, int layer) throws IOException {
-        try (NbdClient client = NbdClient.connect(uri)) {
-            ByteBuffer data = ByteBuffer.allocateDirect(PAGE);
-            for (long offset : pages(layer)) {
-                client.write(offset, data.clear());
-            }
-            client.flush();
-        }
-    }
-
-    /** A chain of qcow2 images behind qemu-nbd. */
-    private final class Qcow2 {
-        private Path top = directory.resolve("layer-0.qcow2");
-
-        Qcow2() throws IOException, InterruptedException {
-            programs.run(
-                    List.of("qemu-img", "create", "-q", "-f", "qcow2", top.toString(), "1G"), 60);
-            serving(uri -> programs.fill(uri));
-        }
-
-        private interface Use {
-            void with(String uri) throws IOException, InterruptedException;
-        }
-
-        private void serving(Use use) throws IOException, InterruptedException {
-            Path socket = directory.resolve("qemu.sock");
-            Process server =
-                    programs.serve(
-                            List.of(
-                                    "qemu-nbd",
-                                    "-f",
-                                    "qcow2",
-                                    "--socket=" + socket,
-                                    "-t",
-                                    "--cache=none",
-                                    "--aio=io_uring",
-                                    top.toString()),
-                            socket);
-            try {
-                use.with("nbd+unix:///?socket=" + socket);
-            } finally {
-                Programs.stop(server);
-            }
-        }
-
-        void addLayer(int number) throws IOException, InterruptedException {
-            Path next = directory.resolve("layer-" + number + ".qcow2");
-            programs.run(
-                    List.of(
-                            "qemu-img",
-                            "create",
-                            "-q",
-                            "-f",
-                            "qcow2",
-                            "-u",
-                            "-b",
-                            top.toString(),
-                            "-F",
-                            "qcow2",
-                            next.toString(),
-                            "1G"),
-                    60);
-            top = next;
-            List<String> command = new ArrayList<>(List.of("qemu-io", "-f", "qcow2", "-t", "none"));
-            for (long offset : pages(number)) {
-                command.addAll(List.of("-c", "write -q " + offset + " " + PAGE));
-            }
-            command.add(top.toString());
-            programs.run(command, 120);
-        }
-
-        FioResult measure(FioJob job) throws IOException, InterruptedException {
-            FioResult[] result = new FioResult[1];
-            serving(uri -> result[0] = programs.fioNbd(job, uri));
-            return result[0];
-        }
+    private static String workload(FioJob job, int layers) {
+        return job.name() + ", " + layers + (layers == 1 ? " layer" : " layers");
     }
 
     // ---- stalls
 
     private void stalls(BenchRepository repository) throws IOException, InterruptedException {
-        System.out.printf(
-                "%nlatency in ms of two readers and two writers (4 KiB, one request each), quiet"
-                        + " and during %d snapshots%n%n",
-                SNAPSHOTS);
-        System.out.printf(
-                "%-8s %-7s %9s %9s %9s   %9s %9s %9s   %9s%n",
-                "layers", "", "p50", "p99", "max", "p50", "p99", "max", "added max");
+        report.part(
+                STALLS,
+                "The longest request of two readers and two writers, 4 KiB, one request each");
         for (int depth : STALL_DEPTHS) {
-            UUID vdi = repository.create(VolumeKind.VHD, SIZE);
+            UUID vdi = repository.create(VolumeKind.VHD, Chains.SIZE);
             URI uri = repository.attach(vdi);
             programs.fill(uri.toString());
             for (int layer = 1; layer < depth; layer++) {
-                snapshot(repository, vdi);
-                writePages(uri, layer);
+                Chains.snapshot(repository, vdi);
+                Chains.writePages(uri, layer);
             }
-            SnapshotLoad load = new SnapshotLoad(uri, SIZE);
+            SnapshotLoad load = new SnapshotLoad(uri, Chains.SIZE);
             load.during(() -> LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(seconds))); // warm
             long begin = clock.nanoTime();
             SnapshotLoad.Result busy =
                     load.during(
                             () -> {
                                 for (int i = 0; i < SNAPSHOTS; i++) {
-                                    snapshot(repository, vdi);
+                                    Chains.snapshot(repository, vdi);
                                 }
                             });
             long took = clock.nanoTime() - begin;
             SnapshotLoad.Result quiet = load.during(() -> sleepUntil(clock.nanoTime() + took));
-            row(depth, "reads", quiet.reads(), busy.reads());
-            row(depth, "writes", quiet.writes(), busy.writes());
+            stall("reads", depth, quiet.reads(), busy.reads());
+            stall("writes", depth, quiet.writes(), busy.writes());
             repository.detach(vdi);
         }
     }
@@ -275,60 +247,109 @@ public final class ChainBench {
         }
     }
 
-    private static void row(int depth, String what, Latencies quiet, Latencies busy) {
-        System.out.printf(
-                "%-8d %-7s %9.3f %9.3f %9.3f   %9.3f %9.3f %9.3f   %9.3f%n",
-                depth,
-                what,
-                quiet.percentileMillis(50),
-                quiet.percentileMillis(99),
-                quiet.percentileMillis(100),
-                busy.percentileMillis(50),
-                busy.percentileMillis(99),
-                busy.percentileMillis(100),
-                busy.percentileMillis(100) - quiet.percentileMillis(100));
+    private void stall(String what, int layers, Latencies quiet, Latencies busy) {
+        String workload = what + " of a disk of " + layers + (layers == 1 ? " layer" : " layers");
+        report.row(
+                Row.of(STALLS, workload, SNAPSHOTTED, times(busy))
+                        .load(4, Pages.BYTES)
+                        .versus(QUIET));
+        report.row(Row.of(STALLS, workload, QUIET, times(quiet)).load(4, Pages.BYTES));
+    }
+
+    private static Measure[] times(Latencies latencies) {
+        return new Measure[] {
+            millis("longest", latencies.percentileMillis(100)),
+            millis("p50", latencies.percentileMillis(50)),
+            millis("p99", latencies.percentileMillis(99))
+        };
+    }
+
+    private static Measure millis(String name, double value) {
+        return Measure.cost(name, Unit.MILLISECONDS, Spread.of(value));
     }
 
     // ---- rates and scans
 
-    private void rates(BenchRepository repository) throws IOException {
-        System.out.printf("%nfor each second, one after the other, %d of each%n%n", RATE_COUNT);
-        UUID vdi = repository.create(VolumeKind.VHD, SIZE);
-        URI uri = repository.attach(vdi);
-        writePages(uri, 1);
-        rate("snapshots of a disk that is attached", () -> snapshot(repository, vdi));
-        rate("clones of a disk that is attached", () -> cloneOf(repository, vdi));
-        repository.detach(vdi);
-        UUID idle = repository.create(VolumeKind.VHD, SIZE);
-        URI idleUri = repository.attach(idle);
-        writePages(idleUri, 1);
+    private void rates(BenchRepository repository, Path directory) throws IOException {
+        report.part(
+                RATES, "Snapshots and clones, one after the other, %d each".formatted(RATE_COUNT));
+        UUID vdi = repository.create(VolumeKind.VHD, Chains.SIZE);
+        Chains.writePages(repository.attach(vdi), 1);
+        UUID idle = repository.create(VolumeKind.VHD, Chains.SIZE);
+        Chains.writePages(repository.attach(idle), 1);
         repository.detach(idle);
-        rate("clones of a disk that is not", () -> cloneOf(repository, idle));
+        Map<String, Work> works = new LinkedHashMap<>();
+        works.put("snapshot of an attached disk", () -> Chains.snapshot(repository, vdi));
+        works.put("clone of an attached disk", () -> cloneOf(repository, vdi));
+        works.put("clone of a detached disk", () -> cloneOf(repository, idle));
+        works.put(DURABLE_FILE, () -> durableFile(directory));
+        Map<String, List<Double>> rates = new LinkedHashMap<>();
+        for (int i = 0; i < repetitions; i++) {
+            for (Map.Entry<String, Work> work : works.entrySet()) {
+                rates.computeIfAbsent(work.getKey(), _ -> new ArrayList<>())
+                        .add(rate(work.getValue()));
+            }
+        }
+        repository.detach(vdi);
+        String common = "one after the other";
+        Row files = Row.of(RATES, common, DURABLE_FILE, rate(rates.remove(DURABLE_FILE)));
+        rates.forEach(
+                (what, rounds) ->
+                        report.row(
+                                Row.of(RATES, what, VARVE, rate(rounds))
+                                        .versus(DURABLE_FILE, common)));
+        report.row(files);
+    }
+
+    private static Measure rate(List<Double> rounds) {
+        return Measure.rate("operations", new Spread(rounds));
     }
 
     private static void cloneOf(BenchRepository repository, UUID vdi) {
         repository.disks().clone(vdi, RandomSource.secure().uuid(), repository.operation());
     }
 
-    private void rate(String what, Runnable one) {
-        long begin = clock.nanoTime();
-        for (int i = 0; i < RATE_COUNT; i++) {
-            one.run();
+    private static void durableFile(Path directory) throws IOException {
+        Path beginning = directory.resolve("durable.new");
+        try (FileChannel file =
+                FileChannel.open(
+                        beginning, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.allocate(HEAD_BYTES));
+            file.force(true);
         }
-        System.out.printf("%-40s %9.1f%n", what, RATE_COUNT / ((clock.nanoTime() - begin) / 1e9));
+        Files.move(beginning, directory.resolve("durable"), StandardCopyOption.ATOMIC_MOVE);
+        try (FileChannel folder = FileChannel.open(directory, StandardOpenOption.READ)) {
+            folder.force(true);
+        }
+    }
+
+    private double rate(Work one) throws IOException {
+        return RATE_COUNT
+                / secondsOf(
+                        () -> {
+                            for (int i = 0; i < RATE_COUNT; i++) {
+                                one.run();
+                            }
+                        });
+    }
+
+    private double secondsOf(Work work) throws IOException {
+        long begin = clock.nanoTime();
+        work.run();
+        return (clock.nanoTime() - begin) / 1e9;
     }
 
     /** Scans as many disks as snapshots of one disk that are copied as files. */
     private void scans(BenchRepository repository) throws IOException {
-        UUID vdi = repository.create(VolumeKind.VHD, SIZE);
-        writePages(repository.attach(vdi), 1);
+        report.part(SCAN, "The scan of a repository");
+        UUID vdi = repository.create(VolumeKind.VHD, Chains.SIZE);
+        Chains.writePages(repository.attach(vdi), 1);
         repository.detach(vdi);
         UUID snapshot = RandomSource.secure().uuid();
         repository
                 .disks()
                 .snapshot(List.of(new SnapshotSpec(vdi, snapshot)), repository.operation());
         Path image = repository.location().resolve(snapshot + ".vhd");
-        System.out.printf("%n%-40s %9s %9s%n", "scan", "seconds", "us/disk");
         int there = repository.disks().scan(repository.operation()).size();
         for (int wanted : SCANS) {
             for (; there < wanted; there++) {
@@ -336,15 +357,30 @@ public final class ChainBench {
                         image,
                         repository.location().resolve(RandomSource.secure().uuid() + ".vhd"));
             }
-            double[] times = new double[3];
-            for (int i = 0; i < times.length; i++) {
-                long begin = clock.nanoTime();
-                repository.disks().scan(repository.operation());
-                times[i] = (clock.nanoTime() - begin) / 1e9;
+            List<Double> scans = new ArrayList<>();
+            List<Double> reads = new ArrayList<>();
+            for (int i = 0; i < repetitions; i++) {
+                scans.add(secondsOf(() -> repository.disks().scan(repository.operation())));
+                reads.add(secondsOf(() -> readHeads(repository.location())));
             }
-            Arrays.sort(times);
-            System.out.printf(
-                    "%-40s %9.2f %9.0f%n", wanted + " disks", times[1], times[1] * 1e6 / wanted);
+            String workload = "%,d disks".formatted(wanted);
+            report.row(Row.of(SCAN, workload, VARVE, time(scans)).versus(PLAIN_READ));
+            report.row(Row.of(SCAN, workload, PLAIN_READ, time(reads)));
         }
+    }
+
+    private static void readHeads(Path location) throws IOException {
+        ByteBuffer head = ByteBuffer.allocateDirect(HEAD_BYTES);
+        try (Stream<Path> images = Files.list(location)) {
+            for (Path image : images.filter(file -> file.toString().endsWith(".vhd")).toList()) {
+                try (FileChannel file = FileChannel.open(image, StandardOpenOption.READ)) {
+                    file.read(head.clear(), 0);
+                }
+            }
+        }
+    }
+
+    private static Measure time(List<Double> rounds) {
+        return Measure.cost("time", Unit.SECONDS, new Spread(rounds));
     }
 }

@@ -2,299 +2,313 @@
 
 package dev.varve.hv.bench;
 
+import dev.varve.hv.bench.report.Measure;
+import dev.varve.hv.bench.report.Report;
+import dev.varve.hv.bench.report.Row;
+import dev.varve.hv.bench.report.Spread;
+import dev.varve.hv.bench.report.Unit;
+import dev.varve.hv.nbd.NbdClient;
 import dev.varve.vdi.store.VolumeKind;
 
 import org.apache.commons.io.file.PathUtils;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.UUID;
+import java.util.Set;
 
 /**
- * Our exports beside {@code qemu-nbd}, the client's own ceiling ({@code nbdkit null}) and fio
- * straight on a file, with the same jobs on the same file system in one run.
+ * Our exports beside the servers that a user would pick, the client's own ceiling ({@code nbdkit
+ * null}) and fio straight on a file, with the same jobs on the same file system in one run; and
+ * what connections cost that do nothing.
  *
- * <p>Rows alternate between servers, so that a drift of the machine strikes all of them; each
- * figure is the median of the repetitions. Processors shared by client and server, a file system
- * that is nearly full, or another load make the numbers wrong: read ratios, not requests for each
- * second.
+ * <p>Subjects alternate within each round, so that a drift of the machine strikes all of them.
  */
-public final class NbdBench {
-    private static final long SIZE = 1L << 30;
+final class NbdBench implements Benchmark {
+    private static final String RAW = "varve raw";
+    private static final String VHD = "varve vhd";
+    private static final String QEMU_RAW = "qemu-nbd raw";
+    private static final String QEMU_VPC = "qemu-nbd vpc";
+    private static final String STORAGE_DAEMON = "qemu-storage-daemon raw";
+    private static final String NULL = "nbdkit null";
+    private static final String FILE = "fio on a file";
 
-    /** What lies under the disk when the measured writes begin. */
-    private enum State {
-        /** All of it was written before. */
-        WRITTEN,
-        /** Its space is allocated, but was never written. */
-        UNWRITTEN,
-        /** Nothing is there. */
-        HOLES
+    private static final String IDLE = "idle";
+    private static final String IDLE_MEMORY = "idle-memory";
+    private static final int IDLE_CONNECTIONS = 400;
+
+    /** Runs a job against somebody. */
+    private interface Load {
+        FioResult run(FioJob job, DiskState state) throws IOException, InterruptedException;
     }
 
-    /** Somebody who serves the disk. */
-    private interface Server {
-        String uri();
-
-        void stop() throws IOException, InterruptedException;
+    /** Starts somebody who serves a disk in the given state. */
+    private interface Opener {
+        NbdServers.Server open(DiskState state) throws IOException, InterruptedException;
     }
 
-    private final Path directory;
-    private final Programs programs;
-    private final int repetitions;
-    private final BenchRepository repository;
+    private int repetitions;
+    private Programs programs;
+    private NbdServers servers;
+    private Report.Builder report;
 
-    private NbdBench(Path directory, Programs programs, int repetitions) {
-        this.directory = directory;
-        this.programs = programs;
-        this.repetitions = repetitions;
-        this.repository = new BenchRepository(directory);
+    @Override
+    public String title() {
+        return "disks of 1 GiB over NBD, one connection that works";
     }
 
-    /** Runs the benchmark: {@code [--seconds N] [--repetitions N] [--pinned] [--dir DIRECTORY]}. */
-    public static void main(String[] args) throws IOException, InterruptedException {
-        Path parent = Path.of(Programs.option(args, "--dir", System.getProperty("java.io.tmpdir")));
-        int seconds = Integer.parseInt(Programs.option(args, "--seconds", "5"));
-        int repetitions = Integer.parseInt(Programs.option(args, "--repetitions", "3"));
-        boolean pinned = Arrays.asList(args).contains("--pinned");
-        List<String> missing = Programs.missing("fio", "qemu-nbd", "qemu-img", "nbdkit", "nbdinfo");
-        if (!missing.isEmpty()) {
-            System.err.println(
-                    "bench nbd needs "
-                            + missing
-                            + "; the packages are fio qemu-utils nbdkit libnbd-bin");
-            System.exit(1);
+    @Override
+    public Set<String> options() {
+        return Set.of("--seconds", "--repetitions", "--only");
+    }
+
+    @Override
+    public Set<String> flags() {
+        return Set.of("--pinned");
+    }
+
+    @Override
+    public List<String> programs() {
+        return List.of("fio", "qemu-nbd", "qemu-img", "qemu-io", "nbdkit", "nbdinfo");
+    }
+
+    @Override
+    public String packages() {
+        return "fio qemu-utils nbdkit libnbd-bin";
+    }
+
+    @Override
+    public void run(BenchOptions options, Report.Builder builder)
+            throws IOException, InterruptedException {
+        report = builder;
+        int seconds = options.count("--seconds", 5);
+        repetitions = options.count("--repetitions", 3);
+        boolean pinned = options.flag("--pinned");
+        List<String> parts = parts(options.text("--only", ""));
+        programs = new Programs(seconds, pinned);
+        if (pinned) {
+            String pid = Long.toString(ProcessHandle.current().pid());
+            programs.run(List.of("taskset", "-a", "-c", "-p", "1", pid), 10);
         }
-        Files.createDirectories(parent);
-        Path directory = Files.createTempDirectory(parent, "varve-bench");
-        try {
-            Programs programs = new Programs(seconds, pinned);
-            if (pinned) {
-                String pid = Long.toString(ProcessHandle.current().pid());
-                programs.run(List.of("taskset", "-a", "-c", "-p", "1", pid), 10);
+        report.parameter("seconds", seconds).parameter("repetitions", repetitions);
+        report.parameter("pinned", pinned ? "client on processor 0, servers on 1" : "no");
+        describe();
+        Path directory = Files.createTempDirectory(BenchMain.scratch(options), "varve-bench");
+        try (BenchRepository repository = new BenchRepository(directory)) {
+            report.parameter("engine", String.join("; ", repository.engine().describe()));
+            servers = new NbdServers(directory, programs, repository);
+            for (String part : parts) {
+                if (part.equals(IDLE)) {
+                    idle();
+                } else {
+                    loads(state(part));
+                }
             }
-            new NbdBench(directory, programs, repetitions).run(pinned);
         } finally {
             PathUtils.deleteDirectory(directory);
         }
     }
 
-    private void run(boolean pinned) throws IOException, InterruptedException {
-        System.out.printf(
-                "varve bench nbd: 1 GiB, one connection, %d repetitions of each row, %s%n",
-                repetitions,
-                pinned ? "client on processor 0, servers on 1" : "processors not pinned");
-        repository.engine().describe().forEach(System.out::println);
-        for (State state : State.values()) {
-            System.out.printf("%nwrites go to: %s%n", state.name().toLowerCase(Locale.ROOT));
-            System.out.printf(
-                    "%-20s %9s %9s %9s %9s %9s %9s  %s%n",
-                    "requests/s (p99 us)",
-                    "raw",
-                    "qemu raw",
-                    "vhd",
-                    "qemu vpc",
-                    "null",
-                    "file",
-                    "raw/qemu  vhd/qemu  raw/file");
-            for (FioJob job : FioJob.ALL) {
-                if (job.isWrite() || state == State.WRITTEN) {
-                    row(job, state);
+    private static List<String> parts(String only) {
+        List<String> all = new ArrayList<>();
+        for (DiskState state : DiskState.values()) {
+            all.add(state.label());
+        }
+        all.add(IDLE);
+        if (!only.isEmpty() && !all.contains(only)) {
+            throw new IllegalArgumentException("there is no part " + only + ", there are " + all);
+        }
+        return only.isEmpty() ? all : List.of(only);
+    }
+
+    private static DiskState state(String part) {
+        for (DiskState state : DiskState.values()) {
+            if (state.label().equals(part)) {
+                return state;
+            }
+        }
+        throw new IllegalArgumentException("there is no state " + part);
+    }
+
+    private void describe() throws IOException, InterruptedException {
+        for (String name : List.of("fio", "qemu-nbd", "nbdkit")) {
+            programs.version(report, name);
+        }
+        report.subject(RAW, "our export of a raw disk, in this process, set as in the daemon");
+        report.subject(VHD, "our export of a VHD disk");
+        report.subject(QEMU_RAW, "qemu-nbd on a raw file, past the page cache, with io_uring");
+        report.subject(QEMU_VPC, "qemu-nbd on a dynamic VHD; it cannot be unwritten");
+        if (Programs.isInstalled("qemu-storage-daemon")) {
+            programs.version(report, "qemu-storage-daemon");
+            report.subject(STORAGE_DAEMON, "qemu-storage-daemon on a raw file, likewise");
+        }
+        report.subject(NULL, "a server that does nothing: what the client can take; reads only");
+        report.subject(FILE, "fio with io_uring straight on a file: what the device can do");
+        report.caveat(
+                "Rows of less than 5 seconds: the just-in-time compiler is not done, and noise is"
+                        + " 30 percent and more.");
+        report.caveat(
+                "Another load, or a host that is shared with others: read ratios, and believe only"
+                        + " what is larger than their spread.");
+        report.caveat(
+                "Client and server share the processors. At depth 1 it is good when the scheduler"
+                        + " puts both on one, at depth 32 it is bad; compare with --pinned.");
+        report.caveat(
+                "The client is the bound where a figure comes near nbdkit null, the device where it"
+                        + " comes near fio on a file; a faster server would not show.");
+        report.caveat(
+                "Processors that change their frequency: the first rows run at another one than the"
+                        + " last.");
+        report.caveat(
+                "A page cache on the way: everything here goes past it; a file system without"
+                        + " O_DIRECT would not.");
+        report.caveat(
+                "A file system that is nearly full or was just trimmed, and comparing rows of"
+                        + " different states.");
+    }
+
+    // ---- loads
+
+    private void loads(DiskState state) throws IOException, InterruptedException {
+        report.part(state.label(), "Requests over NBD; what lies under writes: " + state.label());
+        for (FioJob job : FioJob.ALL) {
+            if (job.isWrite() || state == DiskState.WRITTEN) {
+                job(job, state);
+            }
+        }
+    }
+
+    private void job(FioJob job, DiskState state) throws IOException, InterruptedException {
+        Map<String, Load> loads = loadsOf(job, state);
+        Map<String, List<FioResult>> results = new LinkedHashMap<>();
+        for (int i = 0; i < repetitions; i++) {
+            for (Map.Entry<String, Load> each : loads.entrySet()) {
+                results.computeIfAbsent(each.getKey(), _ -> new ArrayList<>())
+                        .add(each.getValue().run(job, state));
+            }
+        }
+        results.forEach((subject, rounds) -> report.row(row(job, state, subject, rounds)));
+    }
+
+    private Map<String, Load> loadsOf(FioJob job, DiskState state) {
+        Map<String, Load> loads = new LinkedHashMap<>();
+        loads.put(RAW, served(under -> servers.ours(VolumeKind.RAW, under)));
+        loads.put(QEMU_RAW, served(under -> servers.qemuRaw(under, NbdServers.FEW_CONNECTIONS)));
+        if (Programs.isInstalled("qemu-storage-daemon")) {
+            loads.put(STORAGE_DAEMON, served(servers::storageDaemon));
+        }
+        loads.put(VHD, served(under -> servers.ours(VolumeKind.VHD, under)));
+        if (state != DiskState.UNWRITTEN) {
+            loads.put(QEMU_VPC, served(servers::qemuVhd));
+        }
+        if (!job.isWrite()) {
+            loads.put(NULL, served(_ -> servers.nothing()));
+        }
+        loads.put(FILE, this::onFile);
+        return loads;
+    }
+
+    private Load served(Opener opener) {
+        return (job, state) -> {
+            NbdServers.Server server = opener.open(state);
+            try {
+                return programs.fioNbd(job, server.uri());
+            } finally {
+                server.stop();
+            }
+        };
+    }
+
+    private FioResult onFile(FioJob job, DiskState state) throws IOException, InterruptedException {
+        Path file = servers.rawFile("plain.raw", state);
+        try {
+            return programs.fioFile(job, file);
+        } finally {
+            Files.delete(file);
+        }
+    }
+
+    private static Row row(FioJob job, DiskState state, String subject, List<FioResult> rounds) {
+        Row row =
+                Row.of(state.label(), job.name(), subject, FioResult.measures(rounds))
+                        .load(job.depth(), job.blockBytes());
+        return switch (subject) {
+            case RAW -> row.versus(QEMU_RAW).versus(STORAGE_DAEMON).versus(FILE).versus(NULL);
+            case VHD -> row.versus(QEMU_VPC).versus(RAW);
+            default -> row;
+        };
+    }
+
+    // ---- connections that do nothing
+
+    private void idle() throws IOException, InterruptedException {
+        report.part(IDLE, "Requests of one connection beside connections that do nothing");
+        report.part(IDLE_MEMORY, "Memory that a connection takes that does nothing");
+        report.parameter("idle connections", IDLE_CONNECTIONS);
+        Map<String, Opener> openers = new LinkedHashMap<>();
+        openers.put(RAW, state -> servers.ours(VolumeKind.RAW, state));
+        openers.put(QEMU_RAW, state -> servers.qemuRaw(state, IDLE_CONNECTIONS + 8));
+        Map<String, List<FioResult>> alone = new LinkedHashMap<>();
+        Map<String, List<FioResult>> beside = new LinkedHashMap<>();
+        Map<String, List<Double>> memory = new LinkedHashMap<>();
+        for (int i = 0; i < repetitions; i++) {
+            for (Map.Entry<String, Opener> each : openers.entrySet()) {
+                NbdServers.Server server = each.getValue().open(DiskState.WRITTEN);
+                try {
+                    String subject = each.getKey();
+                    add(alone, subject, programs.fioNbd(FioJob.READ_1, server.uri()));
+                    long before = ProcessMemory.residentBytes(server.pid());
+                    List<NbdClient> clients = connect(server.uri());
+                    try {
+                        long taken = ProcessMemory.residentBytes(server.pid()) - before;
+                        add(memory, subject, taken / (double) IDLE_CONNECTIONS);
+                        add(beside, subject, programs.fioNbd(FioJob.READ_1, server.uri()));
+                    } finally {
+                        for (NbdClient client : clients) {
+                            client.close();
+                        }
+                    }
+                } finally {
+                    server.stop();
                 }
             }
         }
-        repository.close();
-    }
-
-    private void row(FioJob job, State state) throws IOException, InterruptedException {
-        Map<String, List<FioResult>> results = new LinkedHashMap<>();
-        for (int i = 0; i < repetitions; i++) {
-            measure(results, "raw", job, ours(VolumeKind.RAW, state));
-            measure(results, "qemu raw", job, qemu("raw", state));
-            measure(results, "vhd", job, ours(VolumeKind.VHD, state));
-            if (state != State.UNWRITTEN) {
-                measure(results, "qemu vpc", job, qemu("vpc", state));
-            }
-            if (!job.isWrite()) {
-                measure(results, "null", job, nullServer());
-            }
-            Path file = rawFile("plain.raw", state);
-            results.computeIfAbsent("file", key -> new ArrayList<>())
-                    .add(programs.fioFile(job, file));
-            Files.delete(file);
+        for (String subject : openers.keySet()) {
+            report.row(idleRow("no idle connection", subject, alone.get(subject)));
         }
-        System.out.printf(
-                "%-20s %9s %9s %9s %9s %9s %9s  %8s  %8s  %8s%n",
-                job.name(),
-                figure(results, "raw"),
-                figure(results, "qemu raw"),
-                figure(results, "vhd"),
-                figure(results, "qemu vpc"),
-                figure(results, "null"),
-                figure(results, "file"),
-                ratio(results, "raw", "qemu raw"),
-                ratio(results, "vhd", "qemu vpc"),
-                ratio(results, "raw", "file"));
-        System.out.printf(
-                "%-20s %9s %9s %9s %9s %9s %9s%n",
-                "",
-                tail(results, "raw"),
-                tail(results, "qemu raw"),
-                tail(results, "vhd"),
-                tail(results, "qemu vpc"),
-                tail(results, "null"),
-                tail(results, "file"));
-    }
-
-    private void measure(
-            Map<String, List<FioResult>> results, String name, FioJob job, Server server)
-            throws IOException, InterruptedException {
-        try {
-            results.computeIfAbsent(name, key -> new ArrayList<>())
-                    .add(programs.fioNbd(job, server.uri()));
-        } finally {
-            server.stop();
+        String many = IDLE_CONNECTIONS + " idle connections";
+        for (String subject : openers.keySet()) {
+            report.row(
+                    idleRow(many, subject, beside.get(subject))
+                            .versus(subject, "no idle connection"));
+            Measure taken = Measure.cost("memory", Unit.BYTES, new Spread(memory.get(subject)));
+            Row row = Row.of(IDLE_MEMORY, "a connection", subject, taken);
+            report.row(subject.equals(RAW) ? row.versus(QEMU_RAW) : row);
         }
+        report.caveat(
+                "Memory of idle connections is the growth of the resident memory of the process;"
+                        + " our process is the benchmark itself and has the clients as well.");
     }
 
-    private static double median(List<FioResult> results) {
-        double[] sorted = results.stream().mapToDouble(FioResult::iops).sorted().toArray();
-        return sorted[sorted.length / 2];
+    private static Row idleRow(String workload, String subject, List<FioResult> rounds) {
+        return Row.of(IDLE, workload, subject, FioResult.measures(rounds))
+                .load(FioJob.READ_1.depth(), FioJob.READ_1.blockBytes());
     }
 
-    private static String figure(Map<String, List<FioResult>> results, String name) {
-        List<FioResult> list = results.get(name);
-        return list == null ? "-" : "%.0f".formatted(median(list));
+    private static <T> void add(Map<String, List<T>> results, String subject, T result) {
+        results.computeIfAbsent(subject, _ -> new ArrayList<>()).add(result);
     }
 
-    private static String tail(Map<String, List<FioResult>> results, String name) {
-        List<FioResult> list = results.get(name);
-        if (list == null) {
-            return "-";
+    private static List<NbdClient> connect(String uri) throws IOException {
+        List<NbdClient> clients = new ArrayList<>();
+        for (int i = 0; i < IDLE_CONNECTIONS; i++) {
+            clients.add(NbdClient.connect(URI.create(uri)));
         }
-        double[] sorted = list.stream().mapToDouble(FioResult::p99Micros).sorted().toArray();
-        return "(%.0f)".formatted(sorted[sorted.length / 2]);
-    }
-
-    private static String ratio(Map<String, List<FioResult>> results, String a, String b) {
-        if (results.get(a) == null || results.get(b) == null) {
-            return "-";
-        }
-        return "%.2f".formatted(median(results.get(a)) / median(results.get(b)));
-    }
-
-    // ---- servers
-
-    private Server ours(VolumeKind kind, State state) throws IOException, InterruptedException {
-        UUID uuid = repository.create(kind, SIZE);
-        String uri = repository.attach(uuid).toString();
-        prepare(uri, state);
-        return new Server() {
-            @Override
-            public String uri() {
-                return uri;
-            }
-
-            @Override
-            public void stop() {
-                repository.detach(uuid);
-                repository.disks().destroy(uuid, repository.operation());
-            }
-        };
-    }
-
-    private void prepare(String uri, State state) throws IOException, InterruptedException {
-        switch (state) {
-            case WRITTEN -> programs.fill(uri);
-            case UNWRITTEN ->
-                    programs.run(List.of("qemu-io", "-f", "raw", uri, "-c", "write -z 0 1G"), 60);
-            case HOLES -> {}
-        }
-    }
-
-    private Server qemu(String format, State state) throws IOException, InterruptedException {
-        Path file;
-        if (format.equals("raw")) {
-            file = rawFile("qemu.raw", state);
-        } else {
-            file = directory.resolve("qemu.vhd");
-            programs.run(
-                    List.of("qemu-img", "create", "-q", "-f", format, file.toString(), "1G"), 60);
-        }
-        Path socket = directory.resolve("qemu.sock");
-        Process process =
-                programs.serve(
-                        List.of(
-                                "qemu-nbd",
-                                "-f",
-                                format,
-                                "--socket=" + socket,
-                                "-t",
-                                "-e",
-                                "8",
-                                "--discard=unmap",
-                                "--cache=none",
-                                "--aio=io_uring",
-                                file.toString()),
-                        socket);
-        String uri = "nbd+unix:///?socket=" + socket;
-        if (!format.equals("raw") && state == State.WRITTEN) {
-            programs.fill(uri);
-        }
-        return process(process, uri, file);
-    }
-
-    private Server nullServer() throws IOException, InterruptedException {
-        Path socket = directory.resolve("null.sock");
-        Process process =
-                programs.serve(
-                        List.of("nbdkit", "-f", "-r", "-U", socket.toString(), "null", "size=1G"),
-                        socket);
-        return process(process, "nbd+unix:///?socket=" + socket, socket);
-    }
-
-    private static Server process(Process process, String uri, Path leftover) {
-        return new Server() {
-            @Override
-            public String uri() {
-                return uri;
-            }
-
-            @Override
-            public void stop() throws IOException, InterruptedException {
-                Programs.stop(process);
-                Files.deleteIfExists(leftover);
-            }
-        };
-    }
-
-    private Path rawFile(String name, State state) throws IOException, InterruptedException {
-        Path file = directory.resolve(name);
-        String preallocation =
-                switch (state) {
-                    case WRITTEN -> "full";
-                    case UNWRITTEN -> "falloc";
-                    case HOLES -> "off";
-                };
-        programs.run(
-                List.of(
-                        "qemu-img",
-                        "create",
-                        "-q",
-                        "-f",
-                        "raw",
-                        "-o",
-                        "preallocation=" + preallocation,
-                        file.toString(),
-                        "1G"),
-                120);
-        return file;
+        return clients;
     }
 }

@@ -7,6 +7,9 @@ package dev.varve.hv.bench;
  * of SplitMix64 over a counter.
  */
 final class Pages {
+    /** The size of a page. */
+    static final int BYTES = 4096;
+
     private static final long GOLDEN = 0x9E3779B97F4A7C15L;
 
     private final long count;

@@ -2,9 +2,7 @@
 
 package dev.varve.hv.bench;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-
+import dev.varve.hv.bench.report.Report;
 import dev.varve.vdi.time.Clock;
 
 import java.io.IOException;
@@ -12,11 +10,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** The real programs that a benchmark runs. */
+/** Runs the real programs that a benchmark needs. */
 final class Programs {
     private static final List<Path> DIRECTORIES =
             List.of(
@@ -25,14 +23,14 @@ final class Programs {
                     Path.of("/usr/local/bin"),
                     Path.of("/bin"));
     private static final long START_SECONDS = 10;
+    private static final int FILL_SECONDS = 120;
 
     private final Clock clock = Clock.system();
-    private final ObjectMapper json = new ObjectMapper();
     private final boolean pinned;
     private final int seconds;
 
     /**
-     * @param seconds how long each row takes
+     * @param seconds how long each load takes
      * @param pinned whether clients keep to processor 0 and servers to processor 1
      */
     Programs(int seconds, boolean pinned) {
@@ -40,82 +38,65 @@ final class Programs {
         this.pinned = pinned;
     }
 
-    /** The value behind an option of a command line. */
-    static String option(String[] args, String name, String fallback) {
-        int index = Arrays.asList(args).indexOf(name);
-        return index >= 0 && index + 1 < args.length ? args[index + 1] : fallback;
-    }
-
     /** Which of the programs are not installed. */
-    static List<String> missing(String... names) {
-        List<String> missing = new ArrayList<>();
-        for (String name : names) {
-            if (DIRECTORIES.stream().noneMatch(dir -> Files.isExecutable(dir.resolve(name)))) {
-                missing.add(name);
-            }
-        }
-        return missing;
+    static List<String> missing(List<String> names) {
+        return names.stream().filter(name -> !isInstalled(name)).toList();
     }
 
-    /** Runs fio against an NBD export. */
+    static boolean isInstalled(String name) {
+        return DIRECTORIES.stream().anyMatch(dir -> Files.isExecutable(dir.resolve(name)));
+    }
+
+    /** Notes the first line that a program says about its version. */
+    void version(Report.Builder report, String name) throws IOException, InterruptedException {
+        String said = run(List.of(name, "--version"), 10);
+        report.program(name, said.lines().findFirst().orElse("").strip());
+    }
+
+    /** Loads an NBD export. */
     FioResult fioNbd(FioJob job, String uri) throws IOException, InterruptedException {
-        return fio(job, List.of("--ioengine=nbd", "--uri=" + uri));
+        return fio(job, job.onNbd(uri, seconds));
+    }
+
+    /** Loads a file. */
+    FioResult fioFile(FioJob job, Path file) throws IOException, InterruptedException {
+        return fio(job, job.onFile(file, seconds));
+    }
+
+    private FioResult fio(FioJob job, List<String> command)
+            throws IOException, InterruptedException {
+        List<String> whole = new ArrayList<>(command);
+        if (pinned) {
+            whole.add("--cpus_allowed=0");
+        }
+        return FioResult.parse(job, run(whole, seconds + 60));
     }
 
     /** Writes a whole gibibyte to an NBD export. */
     void fill(String uri) throws IOException, InterruptedException {
-        run(
-                List.of(
-                        "fio",
-                        "--name=fill",
-                        "--ioengine=nbd",
-                        "--uri=" + uri,
-                        "--rw=write",
-                        "--bs=1m",
-                        "--iodepth=8",
-                        "--size=1g"),
-                120);
-    }
-
-    /** Runs fio straight on a file. */
-    FioResult fioFile(FioJob job, Path file) throws IOException, InterruptedException {
-        return fio(job, List.of("--ioengine=io_uring", "--direct=1", "--filename=" + file));
-    }
-
-    private FioResult fio(FioJob job, List<String> target)
-            throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of("fio", "--name=bench"));
-        command.addAll(target);
-        command.addAll(
-                List.of(
-                        "--rw=" + job.rw(),
-                        "--bs=" + job.block(),
-                        "--iodepth=" + job.depth(),
-                        "--size=1g",
-                        "--time_based",
-                        "--runtime=" + seconds,
-                        "--randrepeat=0",
-                        "--norandommap",
-                        "--output-format=json"));
-        if (pinned) {
-            command.add("--cpus_allowed=0");
-        }
-        String output = run(command, seconds + 60);
-        JsonNode result = json.readTree(output.substring(output.indexOf('{')));
-        JsonNode side = result.path("jobs").get(0).path(job.isWrite() ? "write" : "read");
-        double p99 = side.path("clat_ns").path("percentile").path("99.000000").asDouble() / 1000;
-        return new FioResult(side.path("iops").asDouble(), p99);
+        run(FioJob.fill(uri), FILL_SECONDS);
     }
 
     /** Runs a program to its end and gives back what it printed. */
     String run(List<String> command, int limitSeconds) throws IOException, InterruptedException {
+        return run(command, Map.of(), limitSeconds);
+    }
+
+    /**
+     * Runs a program to its end and gives back what it printed.
+     *
+     * @param environment what it finds there besides our own
+     */
+    String run(List<String> command, Map<String, String> environment, int limitSeconds)
+            throws IOException, InterruptedException {
         Path output = Files.createTempFile("varve-bench", ".out");
         try {
-            Process process =
+            ProcessBuilder builder =
                     new ProcessBuilder(command)
                             .redirectErrorStream(true)
-                            .redirectOutput(output.toFile())
-                            .start();
+                            .redirectOutput(output.toFile());
+            builder.environment().putAll(environment);
+            Process process = builder.start();
             if (!process.waitFor(limitSeconds, TimeUnit.SECONDS)) {
                 process.destroyForcibly();
                 throw new IOException(command.getFirst() + " did not end in time");
@@ -130,8 +111,13 @@ final class Programs {
         }
     }
 
-    /** Starts a server and waits for its socket. */
-    Process serve(List<String> command, Path socket) throws IOException, InterruptedException {
+    /**
+     * Starts a server and waits until it serves.
+     *
+     * @param uri where it does that
+     */
+    Process serve(List<String> command, Path socket, String uri)
+            throws IOException, InterruptedException {
         List<String> whole = new ArrayList<>();
         if (pinned) {
             whole.addAll(List.of("taskset", "-c", "1"));
@@ -143,7 +129,6 @@ final class Programs {
                         .redirectErrorStream(true)
                         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                         .start();
-        String uri = "nbd+unix:///?socket=" + socket;
         long deadline = clock.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
         while (!answers(uri)) {
             if (!process.isAlive() || clock.nanoTime() > deadline) {

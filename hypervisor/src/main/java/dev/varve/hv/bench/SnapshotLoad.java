@@ -17,8 +17,6 @@ import java.util.concurrent.ExecutorService;
 
 /** Clients that each send one request after the other, and note how long it takes. */
 final class SnapshotLoad {
-    private static final int PAGE = 4096;
-
     /**
      * What was measured.
      *
@@ -60,12 +58,12 @@ final class SnapshotLoad {
     }
 
     private Latencies run(int seed, boolean write) {
-        Pages pages = new Pages(seed, sizeBytes / PAGE);
+        Pages pages = new Pages(seed, sizeBytes / Pages.BYTES);
         Latencies latencies = new Latencies();
-        ByteBuffer buffer = ByteBuffer.allocateDirect(PAGE);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(Pages.BYTES);
         try (NbdClient client = NbdClient.connect(uri)) {
             while (!stopped) {
-                long offset = pages.next() * PAGE;
+                long offset = pages.next() * Pages.BYTES;
                 buffer.clear();
                 long begin = clock.nanoTime();
                 if (write) {

@@ -7,6 +7,12 @@ import dev.varve.hv.http.HttpLimits;
 import dev.varve.hv.http.HttpServer;
 import dev.varve.hv.http.Route;
 import dev.varve.hv.http.Router;
+import dev.varve.hv.metrics.ApiMetrics;
+import dev.varve.hv.metrics.Metric;
+import dev.varve.hv.metrics.MetricsPage;
+import dev.varve.hv.metrics.ProcessMetrics;
+import dev.varve.hv.metrics.Samples;
+import dev.varve.hv.metrics.StorageMetrics;
 import dev.varve.hv.state.SqliteStateStore;
 import dev.varve.hv.state.StateStore;
 import dev.varve.hv.storage.Attachments;
@@ -81,6 +87,7 @@ public final class VarveDaemon implements AutoCloseable {
 
     private final Path home;
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
+    private Database database;
     private Dispatcher dispatcher;
     private HttpServer server;
     private boolean started;
@@ -116,6 +123,11 @@ public final class VarveDaemon implements AutoCloseable {
         return dispatcher;
     }
 
+    /** All objects of the API, for a program that runs a daemon inside itself. */
+    public Database database() {
+        return database;
+    }
+
     /** Where it listens for the API now. */
     public List<HttpServer.Listener> listeners() {
         return server.listeners();
@@ -147,7 +159,7 @@ public final class VarveDaemon implements AutoCloseable {
                         Instant.ofEpochMilli(clock.epochMillis()),
                         parts.random());
         String pem = certificate.pem();
-        Database database = new Database(ApiSchema.XENAPI, store);
+        database = new Database(ApiSchema.XENAPI, store);
         String host = HostRows.ensure(database, clock, parts.random());
         SmRows.ensure(database, parts.drivers(), DaemonInfo.version());
         Tasks tasks = new Tasks(database, clock, parts.random());
@@ -180,6 +192,7 @@ public final class VarveDaemon implements AutoCloseable {
         Handlers handlers =
                 Handlers.standard(ApiSchema.XENAPI, database, records, sessions, passwords, tasks);
         resources.bind(handlers);
+        ApiMetrics calls = new ApiMetrics(database);
         new Events(database, records, sessions, clock).bind(handlers);
         handlers.bind("system.listMethods", _ -> dispatcher.methods());
         handlers.bind("host.get_servertime", _ -> Values.time(clock.epochMillis()));
@@ -192,12 +205,20 @@ public final class VarveDaemon implements AutoCloseable {
                         clock,
                         workers,
                         handlers,
-                        stack::checkCapability);
+                        stack::checkCapability,
+                        calls);
         keep(() -> healer.stop(STOP_SECONDS));
         awaitFirstPlugs(healer);
         DaemonControl control = new DaemonControl(home, env, attachments, passwords, startedNanos);
         CliServer cli = new CliServer(ApiSchema.XENAPI, dispatcher, database, records, control);
-        server = keep(new HttpServer(routes(dispatcher, cli), workers));
+        MetricsPage metrics =
+                new MetricsPage()
+                        .with(new StorageMetrics(database, repositories, attachments, engine))
+                        .with(calls)
+                        .with(new ProcessMetrics());
+        Route.Exchange guarded = new Guard(sessions, passwords).protect(metrics);
+        server = keep(new HttpServer(routes(dispatcher, cli, guarded), workers));
+        metrics.with(this::countConnections);
         Network network = keep(new Network(settings, passwords, certificate, server));
         control.network(network);
         server.listen(socket(), HttpLimits.LOCAL);
@@ -205,6 +226,12 @@ public final class VarveDaemon implements AutoCloseable {
         started = true;
         long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - startedNanos);
         LOG.info("varve {} started under {} in {} ms", DaemonInfo.version(), home, millis);
+    }
+
+    private void countConnections(Samples samples) {
+        samples.add(
+                Metric.HTTP_CONNECTIONS,
+                server.listeners().stream().mapToLong(HttpServer.Listener::connections).sum());
     }
 
     private void makeDirectories() throws IOException {
@@ -239,7 +266,7 @@ public final class VarveDaemon implements AutoCloseable {
         }
     }
 
-    private static Router routes(Dispatcher dispatcher, CliServer cli) {
+    private static Router routes(Dispatcher dispatcher, CliServer cli, Route.Exchange metrics) {
         JsonRpc json = new JsonRpc(dispatcher);
         XmlRpc xml = new XmlRpc(dispatcher, ApiSchema.XENAPI);
         return new Router(
@@ -252,7 +279,8 @@ public final class VarveDaemon implements AutoCloseable {
                         // Also /RPC2 and /xmlrpc: the longest path that fits takes a request.
                         new Route("POST", "/", MAX_REQUEST_BYTES, call("text/xml", xml::answer)),
                         new Route("OPTIONS", "/", 0, (Route.Exchange) CrossOrigin::answer),
-                        new Route("POST", "/cli", MAX_COMMAND_BYTES, cli)));
+                        new Route("POST", "/cli", MAX_COMMAND_BYTES, cli),
+                        new Route("GET", "/metrics", 0, metrics)));
     }
 
     /** What answers calls in one of the protocols. */

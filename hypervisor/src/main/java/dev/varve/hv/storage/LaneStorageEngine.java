@@ -7,6 +7,7 @@ import dev.varve.sr.spi.AttachedSr;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Disks;
 import dev.varve.vdi.engine.EngineContext;
+import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.raw.RawFormat;
@@ -84,6 +85,20 @@ public final class LaneStorageEngine implements StorageEngine {
                                 engine.metadata().limitBytes() >> 20));
         lines.add("nbd: " + nbd.connectionCount() + " connections");
         return lines;
+    }
+
+    @Override
+    public EngineStatus status() {
+        return new EngineStatus(
+                nbd.connectionCount(),
+                engine.metadata().usedBytes(),
+                engine.metadata().limitBytes(),
+                engine.lanes().stream().map(this::status).toList());
+    }
+
+    private EngineStatus.LaneStatus status(Lane lane) {
+        long disks = engine.activeDisks().stream().filter(vdi -> vdi.lane() == lane).count();
+        return new EngineStatus.LaneStatus(lane.name(), lane.turns(), disks);
     }
 
     @Override

@@ -9,7 +9,7 @@ import dev.varve.vdi.StorageException;
 import java.util.Optional;
 
 /** Why something does not work now, kept where a user looks: in {@code other-config:last-error}. */
-final class LastError {
+public final class LastError {
     static final String KEY = "last-error";
 
     private LastError() {}
@@ -38,7 +38,8 @@ final class LastError {
         }
     }
 
-    static String of(ApiObject object) {
+    /** What is wrong with an object; empty when nothing is. */
+    public static String of(ApiObject object) {
         return object.map("other_config").getOrDefault(KEY, "");
     }
 }

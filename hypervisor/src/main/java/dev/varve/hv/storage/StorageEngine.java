@@ -23,6 +23,9 @@ public interface StorageEngine extends AutoCloseable {
     /** What runs and how it does, one line each, for a person. */
     List<String> describe();
 
+    /** How the engine does, in numbers. Asks no storage. */
+    EngineStatus status();
+
     /** Ends everything; no disk may be active. */
     @Override
     void close();

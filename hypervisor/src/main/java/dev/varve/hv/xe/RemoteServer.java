@@ -9,7 +9,6 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
-import java.security.SecureRandom;
 
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
@@ -66,7 +65,7 @@ final class RemoteServer extends Server {
         KnownHosts.Witness witness = known.witness(host, port);
         try {
             SSLContext context = SSLContext.getInstance("TLS");
-            context.init(null, new TrustManager[] {witness}, new SecureRandom());
+            context.init(null, new TrustManager[] {witness}, null);
             SSLSocket secured =
                     (SSLSocket) context.getSocketFactory().createSocket(socket, host, port, true);
             secured.startHandshake();

@@ -160,20 +160,29 @@ public final class Database {
         return byClass.get(className).size();
     }
 
+    /** How many objects of a class refer to the given one in a field. */
+    public int countReferring(String className, String field, String ref) {
+        return index(className, field).getOrDefault(ref, Set.of()).size();
+    }
+
     /** The objects of a class whose field refers to the given one. */
     public List<ApiObject> referring(String className, String field, String ref) {
-        Map<String, Set<String>> index = referrers.get(className + "." + field);
-        if (index == null) {
-            throw new IllegalArgumentException("no index on " + className + "." + field);
-        }
         List<ApiObject> found = new ArrayList<>();
-        for (String referrer : index.getOrDefault(ref, Set.of())) {
+        for (String referrer : index(className, field).getOrDefault(ref, Set.of())) {
             ApiObject object = objects.get(referrer);
             if (object != null) {
                 found.add(object);
             }
         }
         return found;
+    }
+
+    private Map<String, Set<String>> index(String className, String field) {
+        Map<String, Set<String>> index = referrers.get(className + "." + field);
+        if (index == null) {
+            throw new IllegalArgumentException("no index on " + className + "." + field);
+        }
+        return index;
     }
 
     /** Changes one object. */

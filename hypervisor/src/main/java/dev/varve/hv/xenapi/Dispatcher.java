@@ -38,6 +38,7 @@ public final class Dispatcher {
     private final Tasks tasks;
     private final Clock clock;
     private final Consumer<Call> capabilities;
+    private final CallListener listener;
     private final Map<String, Handlers.Handler> handlers;
     private final Executor background;
 
@@ -45,6 +46,7 @@ public final class Dispatcher {
      * @param background where calls are carried out that nobody waits for
      * @param capabilities refuses a call that needs what the driver of its repository does not
      *     declare
+     * @param listener told of every call
      */
     public Dispatcher(
             ApiSchema schema,
@@ -53,7 +55,8 @@ public final class Dispatcher {
             Clock clock,
             Executor background,
             Handlers handlers,
-            Consumer<Call> capabilities) {
+            Consumer<Call> capabilities,
+            CallListener listener) {
         this.schema = schema;
         this.values = Values.sent(schema);
         this.sessions = sessions;
@@ -61,6 +64,7 @@ public final class Dispatcher {
         this.clock = clock;
         this.background = background;
         this.capabilities = capabilities;
+        this.listener = listener;
         this.handlers = handlers.complete();
     }
 
@@ -74,13 +78,24 @@ public final class Dispatcher {
      */
     public Object call(Caller caller, String fullName, List<Object> params) {
         boolean async = fullName.startsWith(ASYNC);
-        ApiMethod method = method(fullName);
+        String className = CallListener.UNKNOWN_CLASS;
+        CallListener.Outcome outcome = CallListener.Outcome.FAILED;
+        long begin = clock.nanoTime();
         try {
-            return checked(caller, method, params, async);
+            ApiMethod method = method(fullName);
+            className = method.className();
+            Object result = checked(caller, method, params, async);
+            outcome = CallListener.Outcome.OK;
+            return result;
         } catch (StorageException e) {
+            if (e.code() != ErrorCode.INTERNAL_ERROR) {
+                outcome = CallListener.Outcome.REFUSED;
+            }
             throw e;
         } catch (RuntimeException e) {
             throw internal(fullName, e);
+        } finally {
+            listener.called(className, outcome, clock.nanoTime() - begin);
         }
     }
 

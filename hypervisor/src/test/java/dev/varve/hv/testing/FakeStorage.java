@@ -3,6 +3,7 @@
 package dev.varve.hv.testing;
 
 import dev.varve.hv.storage.Datapath;
+import dev.varve.hv.storage.EngineStatus;
 import dev.varve.hv.storage.SrSession;
 import dev.varve.hv.storage.StorageEngine;
 import dev.varve.sr.spi.AttachedSr;
@@ -295,6 +296,11 @@ public final class FakeStorage {
         @Override
         public List<String> describe() {
             return List.of("lanes 1, backend memory");
+        }
+
+        @Override
+        public EngineStatus status() {
+            return new EngineStatus(0, 0, 1, List.of());
         }
 
         @Override
