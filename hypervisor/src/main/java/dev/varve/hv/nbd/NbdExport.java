@@ -68,10 +68,6 @@ public final class NbdExport {
         connections.remove(connection);
     }
 
-    int connectionCount() {
-        return connections.size();
-    }
-
     /** Ends all connections; what they have in flight is finished but not answered. */
     void close() {
         closed = true;

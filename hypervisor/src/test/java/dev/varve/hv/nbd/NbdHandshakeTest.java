@@ -40,7 +40,7 @@ class NbdHandshakeTest {
         server = new MemoryServer(directory);
         ActiveVdi vdi = server.serve(true);
         name = vdi.uuid().toString();
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         assertArrayEquals(hex(GREETING), handshake.takeOutput());
     }
 
@@ -142,7 +142,7 @@ class NbdHandshakeTest {
         open(RawClient.option(Nbd.OPT_GO, RawClient.goData("")));
         assertEquals(name, handshake.export().name());
         server.serve(true);
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         handshake.takeOutput();
         byte[] found = open(RawClient.option(Nbd.OPT_GO, RawClient.goData("")));
         assertEquals(List.of(Nbd.REP_ERR_UNKNOWN), types(found));
@@ -154,7 +154,7 @@ class NbdHandshakeTest {
         byte[] brief = hex("0000000004000000 01ed");
         assertArrayEquals(brief, open(option));
         assertEquals(NbdHandshake.State.DONE, handshake.state());
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         handshake.takeOutput();
         byte[] found = send(join(flags(Nbd.FLAG_FIXED_NEWSTYLE), option));
         assertArrayEquals(join(brief, new byte[124]), found);
@@ -213,7 +213,7 @@ class NbdHandshakeTest {
             new byte[3],
         };
         for (byte[] data : later) {
-            handshake = new NbdHandshake(server.nbd);
+            handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
             handshake.takeOutput();
             open(
                     RawClient.option(Nbd.OPT_STRUCTURED_REPLY, new byte[0]),
@@ -291,7 +291,7 @@ class NbdHandshakeTest {
     void closesOnUnknownFlagsAndWrongMagic() {
         send(flags(4));
         assertEquals(NbdHandshake.State.CLOSED, handshake.state());
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         byte[] option = RawClient.option(Nbd.OPT_LIST, new byte[0]);
         option[3] ^= 1;
         open(option);
@@ -326,14 +326,14 @@ class NbdHandshakeTest {
         assertEquals(NbdHandshake.State.DONE, handshake.state());
         Random random = new Random(3);
         for (int round = 0; round < 200; round++) {
-            handshake = new NbdHandshake(server.nbd);
+            handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
             handshake.takeOutput();
             int[] cuts = random.ints(1 + random.nextInt(20), 0, all.length).sorted().toArray();
             assertArrayEquals(expected, send(all, cuts));
             assertEquals(NbdHandshake.State.DONE, handshake.state());
             assertTrue(handshake.hasAllocationContext());
         }
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         handshake.takeOutput();
         int[] each = new int[all.length];
         Arrays.setAll(each, i -> i);
