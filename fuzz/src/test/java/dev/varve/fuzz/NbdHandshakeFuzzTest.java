@@ -113,7 +113,8 @@ class NbdHandshakeFuzzTest {
         }
         if (handshake.state() == NbdHandshake.State.DONE) {
             assertNotNull(handshake.export());
-            assertEquals(tls == NbdHandshake.Tls.REQUIRED, secured, "nothing is served unprotected");
+            assertEquals(
+                    tls == NbdHandshake.Tls.REQUIRED, secured, "nothing is served unprotected");
         }
         return new Answers(handshake.state(), answers.toByteArray());
     }

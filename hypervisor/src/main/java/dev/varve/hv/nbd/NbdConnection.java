@@ -12,6 +12,7 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.Lane;
+import dev.varve.vdi.engine.RequestPool;
 import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.io.IoOp;
 
@@ -55,8 +56,6 @@ public final class NbdConnection {
     private static final int MESSAGE_BYTES = MESSAGE_HEADER_BYTES + MOST_VECTORS * VECTOR_BYTES;
     private static final int SCRATCH_AT = MESSAGE_BYTES;
     private static final int INPUT_AT = SCRATCH_AT + MOST_IN_FLIGHT * NbdRequest.SCRATCH_BYTES;
-    private static final long NEGOTIATION_NANOS = TimeUnit.SECONDS.toNanos(15);
-    private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(60);
 
     private static final ValueLayout.OfInt INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -64,6 +63,17 @@ public final class NbdConnection {
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+
+    /**
+     * How long a client may take.
+     *
+     * @param negotiationNanos to choose an export, TLS included
+     * @param stalledNanos without a byte, where it has to send or to receive one
+     */
+    record Patience(long negotiationNanos, long stalledNanos) {
+        static final Patience USUAL =
+                new Patience(TimeUnit.SECONDS.toNanos(15), TimeUnit.SECONDS.toNanos(60));
+    }
 
     /** Whoever has accepted a connection. */
     public interface Owner {
@@ -80,6 +90,7 @@ public final class NbdConnection {
     private final NbdSocket socket;
     private final NbdHandshake.Exports exports;
     private final NbdSecurity security;
+    private final Patience patience;
     private final Owner owner;
     private final MemorySegment block = Libc.allocatePages(BLOCK_BYTES);
     private final MemorySegment message = block.asSlice(0, MESSAGE_BYTES);
@@ -100,8 +111,7 @@ public final class NbdConnection {
     private boolean blockStatus;
 
     /** What the socket has given. */
-    private final NbdInput network =
-            new NbdInput(block.asSlice(INPUT_AT, BLOCK_BYTES - INPUT_AT));
+    private final NbdInput network = new NbdInput(block.asSlice(INPUT_AT, BLOCK_BYTES - INPUT_AT));
 
     /** What the client has said: the same, or what TLS has made of it. */
     private NbdInput input = network;
@@ -124,6 +134,7 @@ public final class NbdConnection {
     private int slots;
     private ExtentList spareExtents;
     private int inFlight;
+    private int buffersHeld;
     private NbdRequest answersFirst;
     private NbdRequest answersLast;
     private boolean sendScheduled;
@@ -140,9 +151,19 @@ public final class NbdConnection {
      */
     public NbdConnection(
             NbdSocket socket, NbdHandshake.Exports exports, NbdSecurity security, Owner owner) {
+        this(socket, exports, security, Patience.USUAL, owner);
+    }
+
+    NbdConnection(
+            NbdSocket socket,
+            NbdHandshake.Exports exports,
+            NbdSecurity security,
+            Patience patience,
+            Owner owner) {
         this.socket = socket;
         this.exports = exports;
         this.security = security;
+        this.patience = patience;
         this.owner = owner;
         receiveOp.kind = IoOp.Kind.RECEIVE;
         receiveOp.socket = socket.number();
@@ -157,7 +178,7 @@ public final class NbdConnection {
         lane = acceptingLane;
         handshake = new NbdHandshake(exports, security.tls());
         queueBytes(handshake.takeOutput());
-        lane.schedule(negotiationEnd, NEGOTIATION_NANOS);
+        lane.schedule(negotiationEnd, patience.negotiationNanos());
         send();
         receive();
     }
@@ -506,7 +527,7 @@ public final class NbdConnection {
         }
         MemorySegment buffer = null;
         if (dataBytes > 0) {
-            buffer = vdi.requests().acquireMemory(dataBytes);
+            buffer = memoryFor(dataBytes);
             if (buffer == null) {
                 vdi.requests().putBack(block);
                 waitingForRoom = true;
@@ -519,6 +540,19 @@ public final class NbdConnection {
         request.buffer = buffer;
         inFlight++;
         return request;
+    }
+
+    /**
+     * Memory for the data of a request, or null for now. A client without any gets a little in any
+     * case: others, who keep theirs because they take no answers, do not keep it from the disk.
+     */
+    private MemorySegment memoryFor(int dataBytes) {
+        MemorySegment buffer = vdi.requests().acquireMemory(dataBytes);
+        if (buffer == null && buffersHeld == 0 && dataBytes <= RequestPool.ALWAYS_BYTES) {
+            buffer = vdi.requests().acquireMemoryNow(dataBytes);
+        }
+        buffersHeld += buffer == null ? 0 : 1;
+        return buffer;
     }
 
     /** A slot of the connection; there are as many as requests can be in flight. */
@@ -761,9 +795,7 @@ public final class NbdConnection {
                 bytes.length <= NbdRequest.SCRATCH_BYTES
                         && (free != null || slots < MOST_IN_FLIGHT);
         NbdRequest slot =
-                fits
-                        ? freeSlot()
-                        : new NbdRequest(Arena.ofAuto().allocate(bytes.length, 8), false);
+                fits ? freeSlot() : new NbdRequest(Arena.ofAuto().allocate(bytes.length, 8), false);
         MemorySegment.copy(bytes, 0, slot.scratch, ValueLayout.JAVA_BYTE, 0, bytes.length);
         slot.answerAddress = slot.scratch.address();
         slot.answerLength = bytes.length;
@@ -925,6 +957,7 @@ public final class NbdConnection {
         if (request.buffer != null) {
             vdi.requests().releaseMemory(request.buffer);
             request.buffer = null;
+            buffersHeld--;
         }
         giveBackExtents(request);
         if (request.reusable) {
@@ -1046,7 +1079,7 @@ public final class NbdConnection {
     private void watch() {
         if (vdi != null && !stallCheck.isScheduled()) {
             noteProgress();
-            lane.schedule(stallCheck, STALLED_NANOS);
+            lane.schedule(stallCheck, patience.stalledNanos());
         }
     }
 
@@ -1055,9 +1088,7 @@ public final class NbdConnection {
         receivedAtLastCheck = receivedBytes;
     }
 
-    /**
-     * A client that takes no answers, or stops within a request, for a while is ended.
-     */
+    /** A client that takes no answers, or stops within a request, for a while is ended. */
     private void checkForStall() {
         if (closed) {
             return;
@@ -1071,7 +1102,7 @@ public final class NbdConnection {
             terminate();
         } else if (hasToSend || hasToTake) {
             noteProgress();
-            lane.schedule(stallCheck, STALLED_NANOS);
+            lane.schedule(stallCheck, patience.stalledNanos());
         }
     }
 }

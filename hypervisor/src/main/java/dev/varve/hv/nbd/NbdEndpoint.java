@@ -14,14 +14,14 @@ import javax.net.ssl.SSLContext;
  * @param tls the server's certificate and key; without it nothing is protected
  * @param access who may use which disk
  */
-public record NbdEndpoint(
-        InetSocketAddress address, Optional<SSLContext> tls, NbdAccess access) {
+public record NbdEndpoint(InetSocketAddress address, Optional<SSLContext> tls, NbdAccess access) {
     /**
      * @throws IllegalArgumentException when the address is a name without an address
      */
     public NbdEndpoint {
         if (address.isUnresolved()) {
-            throw new IllegalArgumentException("the host " + address.getHostString() + " is not known");
+            throw new IllegalArgumentException(
+                    "the host " + address.getHostString() + " is not known");
         }
     }
 }

@@ -16,8 +16,8 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A listening socket and the connections that it has accepted, which are bounded: what comes beyond
- * the limit is closed at once, and when too many negotiate, the one that has done so for the longest
- * time makes way, so that clients that stop in the middle keep nobody out.
+ * the limit is closed at once, and when too many negotiate, the one that has done so for the
+ * longest time makes way, so that clients that stop in the middle keep nobody out.
  *
  * <p><b>Threads:</b> accepting and negotiating is the lane's; counts can be read by any.
  */
@@ -30,8 +30,9 @@ final class NbdListener implements NbdConnection.Owner, AutoCloseable {
      *
      * @param connections in all
      * @param negotiating of them in the negotiation
+     * @param patience how long they may take
      */
-    record Limits(int connections, int negotiating) {}
+    record Limits(int connections, int negotiating, NbdConnection.Patience patience) {}
 
     /**
      * What a listener offers.
@@ -116,7 +117,12 @@ final class NbdListener implements NbdConnection.Owner, AutoCloseable {
             oldest.terminate();
         }
         NbdConnection connection =
-                new NbdConnection(NbdSocket.of(client), offer.exports(), offer.security(), this);
+                new NbdConnection(
+                        NbdSocket.of(client),
+                        offer.exports(),
+                        offer.security(),
+                        offer.limits().patience(),
+                        this);
         connections.incrementAndGet();
         negotiating.add(connection);
         negotiatingCount = negotiating.size();

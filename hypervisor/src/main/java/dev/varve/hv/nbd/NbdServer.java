@@ -33,10 +33,12 @@ import javax.net.ssl.SSLContext;
  */
 public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
     /** What a listener in the network bears if nothing else is said. */
-    static final NbdListener.Limits NETWORK_LIMITS = new NbdListener.Limits(500, 64);
+    static final NbdListener.Limits NETWORK_LIMITS =
+            new NbdListener.Limits(500, 64, NbdConnection.Patience.USUAL);
 
     private static final int BACKLOG = 128;
-    private static final NbdListener.Limits UNIX_LIMITS = new NbdListener.Limits(1000, 1000);
+    private static final NbdListener.Limits UNIX_LIMITS =
+            new NbdListener.Limits(1000, 1000, NbdConnection.Patience.USUAL);
     private static final int TLS_THREADS = 2;
     private static final int REMEMBERED_SESSIONS = 1000;
 
@@ -81,8 +83,7 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
             throw ErrorCode.SR_GENERAL.because(
                     "cannot listen on " + wanted + ": " + Libc.errorName(fd));
         }
-        InetSocketAddress bound =
-                new InetSocketAddress(wanted.getAddress(), Libc.localPort(fd));
+        InetSocketAddress bound = new InetSocketAddress(wanted.getAddress(), Libc.localPort(fd));
         NbdListener.Offer offer =
                 new NbdListener.Offer(
                         name(bound),

@@ -49,6 +49,10 @@ final class NbdTls {
     /** Room for the largest record. */
     static final int RECORD_BYTES = 17 << 10;
 
+    /** Change of cipher, alert, handshake, data, in this order. */
+    private static final int FIRST_RECORD_TYPE = 20;
+
+    private static final int LAST_RECORD_TYPE = 23;
     private static final int PLAIN_BYTES = 32 << 10;
     private static final int OUTPUT_BYTES = 64 << 10;
     private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
@@ -140,13 +144,25 @@ final class NbdTls {
 
     /** What the engine thinks of a client's bytes must not become trouble of the lane. */
     private SSLEngineResult unwrap(NbdInput network, ByteBuffer target) throws SSLException {
+        ByteBuffer source = network.toRead();
+        if (source.hasRemaining() && !isRecord(source.get(source.position()))) {
+            throw new SSLException("the client's bytes are no TLS");
+        }
         try {
-            SSLEngineResult result = engine.unwrap(network.toRead(), target);
+            SSLEngineResult result = engine.unwrap(source, target);
             network.taken(result.bytesConsumed());
             return result;
         } catch (RuntimeException e) {
             throw new SSLException("the client's bytes cannot be decrypted", e);
         }
+    }
+
+    /**
+     * The engine looks at the first byte of the first record only, and would wait for as many bytes
+     * as other nonsense seems to announce.
+     */
+    private static boolean isRecord(byte type) {
+        return type >= FIRST_RECORD_TYPE && type <= LAST_RECORD_TYPE;
     }
 
     /** Does what the engine wants before it takes input; null when that is nothing. */
@@ -307,8 +323,8 @@ final class NbdTls {
     }
 
     /**
-     * Nothing more will be said: the output ends with the goodbye of TLS, or with the reason why the
-     * engine has failed.
+     * Nothing more will be said: the output ends with the goodbye of TLS, or with the reason why
+     * the engine has failed.
      */
     void close(BufferPool pool) throws SSLException {
         if (working) {

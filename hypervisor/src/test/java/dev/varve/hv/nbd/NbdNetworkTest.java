@@ -207,7 +207,8 @@ class NbdNetworkTest {
             writeAndRead(choose(client, true), 4096, 1);
         }
         try (RawClient client = new RawClient(address).greet(BOTH)) {
-            client.send(RawClient.option(Nbd.OPT_EXPORT_NAME, name.getBytes(StandardCharsets.UTF_8)));
+            client.send(
+                    RawClient.option(Nbd.OPT_EXPORT_NAME, name.getBytes(StandardCharsets.UTF_8)));
             assertTrue(client.isEnded());
         }
         try (RawClient client = new RawClient(address).greet(BOTH)) {
@@ -319,7 +320,9 @@ class NbdNetworkTest {
         server.awaitConnections(0);
     }
 
-    /** An end without a goodbye could come from anybody: a careful client takes it for an attack. */
+    /**
+     * An end without a goodbye could come from anybody: a careful client takes it for an attack.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
     void bothSidesSayGoodbye(String protocol) throws IOException {
@@ -402,7 +405,8 @@ class NbdNetworkTest {
     void theDiskThatIsWithdrawnEndsItsClientsInTheNetwork() throws IOException {
         InetSocketAddress address = listen("127.0.0.1", true);
         try (RawClient client = choose(secured(address, "TLSv1.3"), false);
-                RawClient plain = choose(new RawClient(listen("127.0.0.1", false)).greet(BOTH), false)) {
+                RawClient plain =
+                        choose(new RawClient(listen("127.0.0.1", false)).greet(BOTH), false)) {
             server.end(vdi);
             assertTrue(client.isEnded());
             assertTrue(plain.isEnded());

@@ -60,10 +60,11 @@ final class TestCertificate {
                         + " -keystore "
                         + store
                         + " ";
-        Tool.run((command + arguments).split(" "));
+        Tool.run((command + arguments).split(" ", -1));
     }
 
-    private static SSLContext serverContext(KeyStore all) throws GeneralSecurityException, IOException {
+    private static SSLContext serverContext(KeyStore all)
+            throws GeneralSecurityException, IOException {
         KeyStore own = KeyStore.getInstance("PKCS12");
         own.load(null, null);
         own.setKeyEntry(
@@ -79,7 +80,8 @@ final class TestCertificate {
         return context;
     }
 
-    private static SSLContext clientContext(KeyStore all) throws GeneralSecurityException, IOException {
+    private static SSLContext clientContext(KeyStore all)
+            throws GeneralSecurityException, IOException {
         KeyStore trusted = KeyStore.getInstance("PKCS12");
         trusted.load(null, null);
         trusted.setCertificateEntry("ca", all.getCertificate("ca"));
