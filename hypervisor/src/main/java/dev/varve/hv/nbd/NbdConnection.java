@@ -220,11 +220,11 @@ public final class NbdConnection {
     }
 
     /**
-     * Much room for a client that fills it, little for one that is quiet: what is lent to it cannot
-     * be taken back as long as it is silent.
+     * Much room for a client that fills it, little for one that does not: what is lent to it cannot
+     * be taken back while it is waited for what it says next, which may be for ever.
      */
     private void fitInput() {
-        boolean quiet = !isWithinMessage() && inFlight == 0;
+        boolean quiet = !isWithinMessage();
         if (tls != null) {
             if (network.room() == 0 || filledInput) {
                 network.grow(pool(), LARGE_INPUT_BYTES);
