@@ -28,8 +28,7 @@ module dev.varve.hv {
     exports dev.varve.hv.daemon;
     exports dev.varve.hv.http;
     exports dev.varve.hv.metrics;
-    exports dev.varve.hv.nbd to
-            dev.varve.fuzz;
+    exports dev.varve.hv.nbd;
     exports dev.varve.hv.state;
     exports dev.varve.hv.storage;
     exports dev.varve.hv.xe;

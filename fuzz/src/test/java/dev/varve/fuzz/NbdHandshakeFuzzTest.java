@@ -3,6 +3,7 @@
 package dev.varve.fuzz;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -49,26 +51,35 @@ class NbdHandshakeFuzzTest {
                         new NbdMessages()
                                 .flags(3)
                                 .option(77, new byte[10_000])
-                                .option(2, new byte[0]))
+                                .option(2, new byte[0]),
+                        new NbdMessages()
+                                .flags(3)
+                                .option(NbdMessages.OPTION_STRUCTURED, new byte[0])
+                                .option(NbdMessages.OPTION_STARTTLS, new byte[0])
+                                .option(NbdMessages.OPTION_GO, name)
+                                .option(NbdMessages.OPTION_STARTTLS, new byte[0]))
                 .map(NbdMessages::toByteArray)
-                .map(NbdHandshakeFuzzTest::withPieces);
+                .flatMap(NbdHandshakeFuzzTest::withPieces);
     }
 
-    /** The first byte says into what pieces the rest is cut. */
-    private static byte[] withPieces(byte[] messages) {
-        return new NbdMessages().raw(new byte[] {16}).raw(messages).toByteArray();
+    /** The first bytes say what is said about TLS, and into what pieces the rest is cut. */
+    private static Stream<byte[]> withPieces(byte[] messages) {
+        return Arrays.stream(NbdHandshake.Tls.values())
+                .map(tls -> new byte[] {(byte) tls.ordinal(), 16})
+                .map(head -> new NbdMessages().raw(head).raw(messages).toByteArray());
     }
 
     @MethodSource("negotiations")
     @FuzzTest(maxDuration = "2m")
     void answersAnyClientWithinBounds(byte[] data) {
         Choices choices = new Choices(data);
+        NbdHandshake.Tls tls = NbdHandshake.Tls.values()[choices.below(3)];
         int piece = 1 + choices.below(64);
         byte[] input = choices.take(data.length);
         try (SimHost host = VhdBytes.host(Disk.CONTENT.copy())) {
             NbdExport export = new NbdExport(NAME, Disk.activate(host));
-            Answers inPieces = negotiate(export, input, piece);
-            Answers atOnce = negotiate(export, input, Math.max(1, input.length));
+            Answers inPieces = negotiate(export, tls, input, piece);
+            Answers atOnce = negotiate(export, tls, input, Math.max(1, input.length));
             assertEquals(atOnce.state, inPieces.state);
             assertEquals(ByteBuffer.wrap(atOnce.bytes), ByteBuffer.wrap(inPieces.bytes));
             checkAnswers(atOnce.bytes);
@@ -77,8 +88,10 @@ class NbdHandshakeFuzzTest {
 
     private record Answers(NbdHandshake.State state, byte[] bytes) {}
 
-    private static Answers negotiate(NbdExport export, byte[] input, int piece) {
-        NbdHandshake handshake = new NbdHandshake(new OneExport(export));
+    private static Answers negotiate(
+            NbdExport export, NbdHandshake.Tls tls, byte[] input, int piece) {
+        NbdHandshake handshake = new NbdHandshake(new OneExport(export), tls);
+        boolean secured = false;
         ByteArrayOutputStream answers = new ByteArrayOutputStream();
         answers.writeBytes(handshake.takeOutput());
         int kept = 0;
@@ -90,9 +103,18 @@ class NbdHandshakeFuzzTest {
             kept = in.position();
             answers.writeBytes(handshake.takeOutput());
             assertTrue(answers.size() <= MOST_ANSWERS);
+            if (handshake.state() == NbdHandshake.State.START_TLS) {
+                assertFalse(secured, "TLS begins once");
+                assertEquals(NbdHandshake.Tls.REQUIRED, tls);
+                handshake.secured();
+                secured = true;
+                end = kept; // what follows has not been looked at
+            }
         }
         if (handshake.state() == NbdHandshake.State.DONE) {
             assertNotNull(handshake.export());
+            assertEquals(
+                    tls == NbdHandshake.Tls.REQUIRED, secured, "nothing is served unprotected");
         }
         return new Answers(handshake.state(), answers.toByteArray());
     }
@@ -108,8 +130,8 @@ class NbdHandshakeFuzzTest {
         }
 
         @Override
-        public List<String> names() {
-            return List.of(NAME);
+        public Optional<List<String>> names() {
+            return Optional.of(List.of(NAME));
         }
     }
 

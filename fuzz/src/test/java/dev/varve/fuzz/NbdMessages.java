@@ -14,6 +14,7 @@ final class NbdMessages {
     static final int WRITE = 1;
     static final int DISCONNECT = 2;
     static final int OPTION_LIST = 3;
+    static final int OPTION_STARTTLS = 5;
     static final int OPTION_INFO = 6;
     static final int OPTION_GO = 7;
     static final int OPTION_STRUCTURED = 8;

@@ -11,6 +11,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.varve.hv.nbd.NbdConnection;
 import dev.varve.hv.nbd.NbdExport;
 import dev.varve.hv.nbd.NbdHandshake;
+import dev.varve.hv.nbd.NbdSecurity;
 import dev.varve.sim.Seed;
 import dev.varve.sim.SimHost;
 import dev.varve.vdi.engine.ActiveVdi;
@@ -104,7 +105,9 @@ class NbdRequestFuzzTest {
             ActiveVdi vdi = Disk.activate(host);
             NbdExport export = new NbdExport(NAME, vdi);
             ScriptedClient client = new ScriptedClient(host, seed.stream("client"), input);
-            NbdConnection connection = new NbdConnection(client, new OneExport(export), gone -> {});
+            NbdSecurity security = NbdSecurity.none(NbdHandshake.Tls.NOT_KNOWN);
+            NbdConnection connection =
+                    new NbdConnection(client, new OneExport(export), security, new Nobody());
             connection.start(host.lane());
             host.runUntil(client::isClosed);
             host.runFor(1_000_000_000);
@@ -121,9 +124,20 @@ class NbdRequestFuzzTest {
         }
 
         @Override
-        public List<String> names() {
-            return List.of(NAME);
+        public Optional<List<String>> names() {
+            return Optional.of(List.of(NAME));
         }
+    }
+
+    private static final class Nobody implements NbdConnection.Owner {
+        @Override
+        public void negotiated(NbdConnection connection) {}
+
+        @Override
+        public void closed(NbdConnection connection) {}
+
+        @Override
+        public void tlsFailed(NbdConnection connection) {}
     }
 
     /**

@@ -4,8 +4,12 @@ package dev.varve.hv.daemon;
 
 import dev.varve.hv.http.HttpLimits;
 import dev.varve.hv.http.HttpServer;
+import dev.varve.hv.nbd.NbdAccess;
+import dev.varve.hv.nbd.NbdEndpoint;
+import dev.varve.hv.storage.StorageEngine;
 import dev.varve.hv.tls.HostCertificate;
 import dev.varve.hv.xenapi.Passwords;
+import dev.varve.vdi.StorageException;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,19 +35,26 @@ final class Network implements AutoCloseable {
     private final Passwords passwords;
     private final HostCertificate certificate;
     private final HttpServer server;
+    private final StorageEngine engine;
+    private final NbdAccess access;
     private final List<AutoCloseable> open = new ArrayList<>();
     private final List<String> failures = new ArrayList<>();
+    private Optional<InetSocketAddress> nbdTls = Optional.empty();
     private boolean closed;
 
     Network(
             Settings settings,
             Passwords passwords,
             HostCertificate certificate,
-            HttpServer server) {
+            HttpServer server,
+            StorageEngine engine,
+            NbdAccess access) {
         this.settings = settings;
         this.passwords = passwords;
         this.certificate = certificate;
         this.server = server;
+        this.engine = engine;
+        this.access = access;
     }
 
     /** Begins to follow whether there is a password. */
@@ -69,6 +80,8 @@ final class Network implements AutoCloseable {
             SSLContext tls = certificate.context();
             listen(settings.apiHttps(), Optional.of(tls));
             listen(settings.apiHttp(), Optional.empty());
+            nbdTls = serve(settings.nbdTls(), Optional.of(certificate.context()));
+            serve(settings.nbdTcp(), Optional.empty());
         } catch (IOException e) {
             fail(e);
         }
@@ -87,7 +100,28 @@ final class Network implements AutoCloseable {
         }
     }
 
-    private void fail(IOException failure) {
+    private Optional<InetSocketAddress> serve(
+            Optional<InetSocketAddress> address, Optional<SSLContext> tls) {
+        if (address.isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            InetSocketAddress bound = engine.serveNbd(new NbdEndpoint(address.get(), tls, access));
+            open.add(() -> engine.stopNbd(bound));
+            LOG.info("NBD on {}{}", bound, tls.isPresent() ? " with TLS" : "");
+            return Optional.of(bound);
+        } catch (StorageException e) {
+            fail(e);
+            return Optional.empty();
+        }
+    }
+
+    /** Where disks are served over NBD with TLS, if they are. */
+    synchronized Optional<InetSocketAddress> nbdTls() {
+        return nbdTls;
+    }
+
+    private void fail(Exception failure) {
         LOG.error("the network is not served as it should be", failure);
         failures.add("network: " + failure.getMessage());
     }
@@ -102,6 +136,7 @@ final class Network implements AutoCloseable {
             }
         }
         open.clear();
+        nbdTls = Optional.empty();
     }
 
     /** Where it listens, or why not, one line each. */

@@ -90,6 +90,7 @@ public final class VarveDaemon implements AutoCloseable {
     private Database database;
     private Dispatcher dispatcher;
     private HttpServer server;
+    private Network network;
     private boolean started;
 
     private VarveDaemon(Path home) {
@@ -158,7 +159,6 @@ public final class VarveDaemon implements AutoCloseable {
                         HostRows.hostName(),
                         Instant.ofEpochMilli(clock.epochMillis()),
                         parts.random());
-        String pem = certificate.pem();
         database = new Database(ApiSchema.XENAPI, store);
         String host = HostRows.ensure(database, clock, parts.random());
         SmRows.ensure(database, parts.drivers(), DaemonInfo.version());
@@ -194,9 +194,8 @@ public final class VarveDaemon implements AutoCloseable {
         resources.bind(handlers);
         ApiMetrics calls = new ApiMetrics(database);
         new Events(database, records, sessions, clock).bind(handlers);
-        handlers.bind("system.listMethods", _ -> dispatcher.methods());
-        handlers.bind("host.get_servertime", _ -> Values.time(clock.epochMillis()));
-        handlers.bind("host.get_server_certificate", _ -> pem);
+        NbdNames names = new NbdNames(sessions, database, attachments, certificate);
+        bindOwn(handlers, clock, certificate.pem(), names);
         dispatcher =
                 new Dispatcher(
                         ApiSchema.XENAPI,
@@ -219,13 +218,21 @@ public final class VarveDaemon implements AutoCloseable {
         Route.Exchange guarded = new Guard(sessions, passwords).protect(metrics);
         server = keep(new HttpServer(routes(dispatcher, cli, guarded), workers));
         metrics.with(this::countConnections);
-        Network network = keep(new Network(settings, passwords, certificate, server));
+        network = keep(new Network(settings, passwords, certificate, server, engine, names));
         control.network(network);
         server.listen(socket(), HttpLimits.LOCAL);
         network.start();
         started = true;
         long millis = TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - startedNanos);
         LOG.info("varve {} started under {} in {} ms", DaemonInfo.version(), home, millis);
+    }
+
+    /** What only the daemon as a whole can tell. */
+    private void bindOwn(Handlers handlers, Clock clock, String pem, NbdNames names) {
+        handlers.bind("system.listMethods", _ -> dispatcher.methods())
+                .bind("host.get_servertime", _ -> Values.time(clock.epochMillis()))
+                .bind("host.get_server_certificate", _ -> pem)
+                .bind("VDI.get_nbd_info", call -> names.servers(call, network.nbdTls()));
     }
 
     private void countConnections(Samples samples) {

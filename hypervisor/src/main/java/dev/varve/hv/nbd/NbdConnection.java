@@ -2,6 +2,7 @@
 
 package dev.varve.hv.nbd;
 
+import dev.varve.vdi.Invariant;
 import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
@@ -11,16 +12,22 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.Lane;
+import dev.varve.vdi.engine.RequestPool;
 import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.io.IoOp;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
+
+import javax.net.ssl.SSLException;
 
 /**
  * One client: first the negotiation, then requests and answers.
@@ -36,14 +43,19 @@ import java.util.function.Consumer;
  * <p><b>Threads:</b> the lane's only: the accepting one's while negotiating, then the disk's.
  */
 public final class NbdConnection {
-    private static final int INPUT_BYTES = 64 << 10;
+    private static final Logger LOG = LoggerFactory.getLogger(NbdConnection.class);
+    private static final int BLOCK_BYTES = 12 << 10;
+    private static final int LARGE_INPUT_BYTES = 64 << 10;
+    private static final int SMALL_RECEIVES_BEFORE_SHRINKING = 8;
+    private static final int PROTECTED_BYTES_PER_TURN = 128 << 10;
     private static final int LARGE_WRITE_BYTES = 32 << 10;
     private static final int MOST_IN_FLIGHT = 64;
     private static final int MOST_VECTORS = 64;
     private static final int MESSAGE_HEADER_BYTES = 56;
     private static final int VECTOR_BYTES = 16;
-    private static final long NEGOTIATION_NANOS = TimeUnit.SECONDS.toNanos(15);
-    private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(60);
+    private static final int MESSAGE_BYTES = MESSAGE_HEADER_BYTES + MOST_VECTORS * VECTOR_BYTES;
+    private static final int SCRATCH_AT = MESSAGE_BYTES;
+    private static final int INPUT_AT = SCRATCH_AT + MOST_IN_FLIGHT * NbdRequest.SCRATCH_BYTES;
 
     private static final ValueLayout.OfInt INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -52,13 +64,36 @@ public final class NbdConnection {
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
+    /**
+     * How long a client may take.
+     *
+     * @param negotiationNanos to choose an export, TLS included
+     * @param stalledNanos without a byte, where it has to send or to receive one
+     */
+    record Patience(long negotiationNanos, long stalledNanos) {
+        static final Patience USUAL =
+                new Patience(TimeUnit.SECONDS.toNanos(15), TimeUnit.SECONDS.toNanos(60));
+    }
+
+    /** Whoever has accepted a connection. */
+    public interface Owner {
+        /** The client has chosen or left; on the lane that has accepted it, once. */
+        void negotiated(NbdConnection connection);
+
+        /** The connection is no more; on the lane that it was on, once. */
+        void closed(NbdConnection connection);
+
+        /** TLS did not come about; before {@link #closed}. */
+        void tlsFailed(NbdConnection connection);
+    }
+
     private final NbdSocket socket;
     private final NbdHandshake.Exports exports;
-    private final Consumer<NbdConnection> negotiated;
-    private final Arena arena = Arena.ofAuto();
-    private final MemorySegment input = arena.allocate(INPUT_BYTES, 4096);
-    private final MemorySegment message =
-            arena.allocate(MESSAGE_HEADER_BYTES + MOST_VECTORS * VECTOR_BYTES, 8);
+    private final NbdSecurity security;
+    private final Patience patience;
+    private final Owner owner;
+    private final MemorySegment block = Libc.allocatePages(BLOCK_BYTES);
+    private final MemorySegment message = block.asSlice(0, MESSAGE_BYTES);
     private final IoOp receiveOp = new IoOp(this);
     private final IoOp writableOp = new IoOp(this);
     private final Runnable sendAtEndOfTurn = this::sendAtEndOfTurn;
@@ -69,40 +104,67 @@ public final class NbdConnection {
 
     private Lane lane;
     private NbdHandshake handshake;
+    private boolean negotiating = true;
     private NbdExport export;
     private ActiveVdi vdi;
     private boolean structured;
     private boolean blockStatus;
 
-    private int inputStart;
-    private int inputEnd;
+    /** What the socket has given. */
+    private final NbdInput network = new NbdInput(block.asSlice(INPUT_AT, BLOCK_BYTES - INPUT_AT));
+
+    /** What the client has said: the same, or what TLS has made of it. */
+    private NbdInput input = network;
+
+    private NbdTls tls;
+    private boolean farewellSaid;
+    private ByteBuffer[] toEncrypt;
+
     private NbdRequest incoming;
     private boolean justWroteMuch;
+    private boolean filledInput;
+    private int smallReceives;
     private boolean waitingForRoom;
     private boolean takeScheduled;
+    private boolean takeAfterSending;
     private long receivedBytes;
     private long receivedAtLastCheck;
 
     private NbdRequest free;
+    private int slots;
+    private ExtentList spareExtents;
     private int inFlight;
+    private int buffersHeld;
     private NbdRequest answersFirst;
     private NbdRequest answersLast;
     private boolean sendScheduled;
     private long sentBytes;
-    private long sentAtLastCheck = -1;
+    private long sentAtLastCheck;
     private boolean leaving;
     private boolean broken;
     private boolean closed;
 
     /**
      * @param exports what the client can ask for
-     * @param negotiated told when the client has chosen or left; perhaps more than once
+     * @param security how it is protected
+     * @param owner told how the connection goes on
      */
     public NbdConnection(
-            NbdSocket socket, NbdHandshake.Exports exports, Consumer<NbdConnection> negotiated) {
+            NbdSocket socket, NbdHandshake.Exports exports, NbdSecurity security, Owner owner) {
+        this(socket, exports, security, Patience.USUAL, owner);
+    }
+
+    NbdConnection(
+            NbdSocket socket,
+            NbdHandshake.Exports exports,
+            NbdSecurity security,
+            Patience patience,
+            Owner owner) {
         this.socket = socket;
         this.exports = exports;
-        this.negotiated = negotiated;
+        this.security = security;
+        this.patience = patience;
+        this.owner = owner;
         receiveOp.kind = IoOp.Kind.RECEIVE;
         receiveOp.socket = socket.number();
         receiveOp.completion = (op, result) -> received(result);
@@ -114,11 +176,16 @@ public final class NbdConnection {
     /** Begins to negotiate on the accepting lane. */
     public void start(Lane acceptingLane) {
         lane = acceptingLane;
-        handshake = new NbdHandshake(exports);
+        handshake = new NbdHandshake(exports, security.tls());
         queueBytes(handshake.takeOutput());
-        lane.schedule(negotiationEnd, NEGOTIATION_NANOS);
+        lane.schedule(negotiationEnd, patience.negotiationNanos());
         send();
         receive();
+    }
+
+    /** Where memory for a while comes from; null, the system, while there is no disk. */
+    private BufferPool pool() {
+        return vdi == null ? null : lane.buffers();
     }
 
     // ---- input
@@ -127,27 +194,48 @@ public final class NbdConnection {
         if (broken || leaving || receiveOp.isInFlight()) {
             return;
         }
-        if (incoming != null) {
+        if (incoming != null && tls == null) {
             int rest = incoming.length - incoming.received;
             receiveOp.address =
                     incoming.buffer.address() + BufferPool.HEADROOM_BYTES + incoming.received;
             receiveOp.length = rest;
         } else {
-            compact();
-            int room = INPUT_BYTES - inputEnd;
-            boolean headerOnly = justWroteMuch && inputEnd < Nbd.REQUEST_BYTES;
-            receiveOp.address = input.address() + inputEnd;
-            receiveOp.length = headerOnly ? Nbd.REQUEST_BYTES - inputEnd : room;
+            network.compact();
+            fitInput();
+            boolean headerOnly =
+                    tls == null && justWroteMuch && network.available() < Nbd.REQUEST_BYTES;
+            receiveOp.address = network.endAddress();
+            receiveOp.length =
+                    headerOnly ? Nbd.REQUEST_BYTES - network.available() : network.room();
         }
         lane.io().submit(receiveOp);
+        if (isWithinMessage()) {
+            watch();
+        }
     }
 
-    private void compact() {
-        int rest = inputEnd - inputStart;
-        if (inputStart > 0) {
-            MemorySegment.copy(input, inputStart, input, 0, rest);
-            inputStart = 0;
-            inputEnd = rest;
+    /** Whether the client has begun to say something and has to go on. */
+    private boolean isWithinMessage() {
+        return incoming != null || network.available() > 0 || input.available() > 0;
+    }
+
+    /**
+     * Much room for a client that fills it, little for one that does not: what is lent to it cannot
+     * be taken back while it is waited for what it says next, which may be for ever.
+     */
+    private void fitInput() {
+        boolean quiet = !isWithinMessage();
+        if (tls != null) {
+            if (network.room() == 0 || filledInput) {
+                network.grow(pool(), LARGE_INPUT_BYTES);
+            } else if (quiet) {
+                network.shrink();
+            }
+            input.shrink();
+        } else if (filledInput && vdi != null) {
+            network.tryGrow(pool(), LARGE_INPUT_BYTES);
+        } else if (quiet && smallReceives >= SMALL_RECEIVES_BEFORE_SHRINKING) {
+            network.shrink();
         }
     }
 
@@ -157,75 +245,207 @@ public final class NbdConnection {
             return;
         }
         receivedBytes += count;
-        if (incoming != null) {
+        if (incoming != null && tls == null) {
             incoming.received += count;
-            if (incoming.received == incoming.length) {
-                NbdRequest complete = incoming;
-                incoming = null;
-                submit(complete);
-            }
         } else {
-            inputEnd += count;
+            filledInput = count == receiveOp.length && count > Nbd.REQUEST_BYTES;
+            smallReceives = count < BLOCK_BYTES - INPUT_AT ? smallReceives + 1 : 0;
+            network.added(count);
         }
         takeMore();
     }
 
-    /** Takes what the input holds, then asks the socket for more. */
+    /** Takes what has come, then asks the socket for more. */
     private void takeMore() {
         waitingForRoom = false;
         takeScheduled = false;
-        if (broken) {
+        if (broken || closed) {
             finishIfIdle();
             return;
         }
-        if (vdi == null) {
-            negotiate();
-        } else {
-            while (incoming == null && !leaving && inputEnd - inputStart >= Nbd.REQUEST_BYTES) {
-                if (!takeRequest()) {
-                    return;
-                }
+        boolean more = consume();
+        while (more && tls != null) {
+            NbdTls.Step step = advance();
+            if (step != NbdTls.Step.DATA) {
+                more = step == NbdTls.Step.NEEDS_INPUT;
+                break;
             }
+            more = consume();
+        }
+        if (more) {
             receive();
         }
     }
 
-    private void negotiate() {
-        ByteBuffer in = input.asSlice(inputStart, inputEnd - inputStart).asByteBuffer();
-        handshake.accept(in);
-        inputStart += in.position();
-        queueBytes(handshake.takeOutput());
-        send();
-        if (broken) {
-            return;
+    /** Takes what the client has said; false when more of it would be of no use now. */
+    private boolean consume() {
+        if (vdi == null) {
+            return negotiate();
         }
-        switch (handshake.state()) {
-            case OPEN -> receive();
-            case DONE -> enter(handshake.export());
-            case CLOSED -> leave();
+        while (!leaving && !broken) {
+            if (incoming != null) {
+                if (!takeData()) {
+                    return true;
+                }
+            } else if (input.available() < Nbd.REQUEST_BYTES) {
+                return true;
+            } else if (!takeRequest()) {
+                return false;
+            }
         }
+        return false;
     }
 
-    /**
-     * Goes to the lane of the disk, once what was said so far has left. Until it is there, it
-     * belongs to neither list and to this lane.
-     */
-    private void enter(NbdExport chosen) {
-        export = chosen;
-        if (!writableOp.isInFlight()) {
+    private boolean negotiate() {
+        if (tls != null && !tls.isEstablished()) {
+            return true;
+        }
+        if (handshake.state() == NbdHandshake.State.OPEN && input.available() > 0) {
+            ByteBuffer in = input.toRead();
+            int before = in.position();
+            handshake.accept(in);
+            input.taken(in.position() - before);
+            queueBytes(handshake.takeOutput());
+            send();
+        }
+        if (broken) {
+            return false;
+        }
+        switch (handshake.state()) {
+            case OPEN -> {
+                return true;
+            }
+            case START_TLS, DONE -> proceed();
+            case CLOSED -> leave();
+        }
+        return false;
+    }
+
+    /** Goes on once what was said so far has left. */
+    private void proceed() {
+        if (!isAllSent() || (tls != null && tls.isWorking())) {
+            takeAfterSending = true;
+        } else if (handshake.state() == NbdHandshake.State.START_TLS) {
+            startTls();
+        } else {
             move();
         }
     }
 
+    private boolean isAllSent() {
+        return answersFirst == null
+                && !writableOp.isInFlight()
+                && (tls == null || !tls.hasOutput());
+    }
+
+    // ---- TLS
+
+    /**
+     * The client has to wait for the answer before it begins. What has come behind its request was
+     * said without protection, perhaps by somebody else, and must not pass for what it says later.
+     */
+    private void startTls() {
+        try {
+            if (network.available() > 0) {
+                throw new SSLException("bytes without protection follow the request for TLS");
+            }
+            tls = new NbdTls(security.context().orElseThrow(), security.workers());
+        } catch (SSLException e) {
+            LOG.debug("TLS does not begin", e);
+            owner.tlsFailed(this);
+            terminate();
+            return;
+        }
+        input = new NbdInput(null);
+        toEncrypt = new ByteBuffer[MOST_VECTORS];
+        handshake.secured();
+        receive();
+    }
+
+    /** Makes a step of TLS, and sends what that has to say. */
+    private NbdTls.Step advance() {
+        try {
+            NbdTls.Step step = decrypt();
+            if (tls.hasOutput()) {
+                send();
+            }
+            if (broken) {
+                return NbdTls.Step.WAITS;
+            }
+            if (step == NbdTls.Step.NEEDS_ROOM && !isAllSent()) {
+                takeAfterSending = true;
+            } else if (step == NbdTls.Step.NEEDS_ROOM) {
+                return NbdTls.Step.DATA; // there is room again
+            } else if (step == NbdTls.Step.CLOSED) {
+                clientCloses();
+            }
+            return step;
+        } catch (SSLException e) {
+            tlsFails(e);
+            return NbdTls.Step.WAITS;
+        }
+    }
+
+    /** The data of a large write goes right to where it belongs. */
+    private NbdTls.Step decrypt() throws SSLException {
+        NbdRequest write = incoming;
+        int rest = write == null ? 0 : write.length - write.received;
+        if (rest < NbdTls.RECORD_BYTES) {
+            return tls.advance(network, input, pool(), lane, takeMore);
+        }
+        int at = BufferPool.HEADROOM_BYTES + write.received;
+        ByteBuffer target = write.buffer.asSlice(at, rest).asByteBuffer();
+        NbdTls.Step step = tls.advance(network, target, pool(), lane, takeMore);
+        write.received += target.position();
+        return step;
+    }
+
+    /** A goodbye in the middle of a message is no different from none. */
+    private void clientCloses() {
+        if (isWithinMessage() || !tls.isEstablished()) {
+            terminate();
+        } else {
+            leave();
+        }
+    }
+
+    /** Tells the client why, as far as the socket takes that at once, and ends the connection. */
+    private void tlsFails(Exception reason) {
+        LOG.debug("TLS fails", reason);
+        try {
+            tls.close(pool());
+            if (tls.hasOutput() && !writableOp.isInFlight()) {
+                setVector(tls.outputAddress(), tls.outputLength());
+                socket.send(message.address());
+            }
+        } catch (SSLException e) {
+            LOG.debug("there is no goodbye", e);
+        }
+        terminate();
+    }
+
+    // ---- moving
+
+    /**
+     * Goes to the lane of the disk. Until it is there, it belongs to neither list and to this lane.
+     */
     private void move() {
-        negotiationEnd.cancel();
-        negotiated.accept(this);
+        export = handshake.export();
+        lane.forget(negotiationEnd);
+        endOfNegotiation();
         Lane next = export.vdi().lane();
         if (next == lane) {
             arrive();
         } else {
             lane = next;
             next.execute(this::arrive);
+        }
+    }
+
+    private void endOfNegotiation() {
+        if (negotiating) {
+            negotiating = false;
+            owner.negotiated(this);
         }
     }
 
@@ -239,7 +459,6 @@ public final class NbdConnection {
         handshake = null;
         vdi = export.vdi();
         if (export.add(this)) {
-            lane.schedule(stallCheck, STALLED_NANOS);
             takeMore();
         } else {
             terminate();
@@ -250,13 +469,14 @@ public final class NbdConnection {
 
     /** Takes one request from the input; false when there is no slot or memory for it now. */
     private boolean takeRequest() {
-        int at = inputStart;
-        if (input.get(INT, at) != Nbd.REQUEST_MAGIC) {
+        MemorySegment from = input.memory();
+        int at = input.start();
+        if (from.get(INT, at) != Nbd.REQUEST_MAGIC) {
             terminate();
             return false;
         }
-        int command = Short.toUnsignedInt(input.get(SHORT, at + 6));
-        int length = input.get(INT, at + 24);
+        int command = Short.toUnsignedInt(from.get(SHORT, at + 6));
+        int length = from.get(INT, at + 24);
         if (command == Nbd.CMD_DISC) {
             leave();
             return false;
@@ -269,19 +489,24 @@ public final class NbdConnection {
             }
             carriesData = false;
         }
-        NbdRequest request = takeSlot(carriesData ? length : 0);
+        int dataBytes = carriesData ? length : 0;
+        if (command == Nbd.CMD_BLOCK_STATUS && blockStatus) {
+            dataBytes = NbdRequest.EXTENTS_BYTES;
+        }
+        NbdRequest request = takeSlot(dataBytes);
         if (request == null) {
             return false;
         }
-        request.flags = Short.toUnsignedInt(input.get(SHORT, at + 4));
+        request.flags = Short.toUnsignedInt(from.get(SHORT, at + 4));
         request.command = command;
-        request.cookie = input.get(LONG, at + 8);
-        request.offset = input.get(LONG, at + 16);
+        request.cookie = from.get(LONG, at + 8);
+        request.offset = from.get(LONG, at + 16);
         request.length = length;
         request.received = 0;
-        inputStart += Nbd.REQUEST_BYTES;
+        input.taken(Nbd.REQUEST_BYTES);
         if (command == Nbd.CMD_WRITE) {
-            takeData(request);
+            justWroteMuch = length >= LARGE_WRITE_BYTES;
+            incoming = request;
         } else {
             justWroteMuch = false;
             submit(request);
@@ -302,7 +527,7 @@ public final class NbdConnection {
         }
         MemorySegment buffer = null;
         if (dataBytes > 0) {
-            buffer = vdi.requests().acquireMemory(dataBytes);
+            buffer = memoryFor(dataBytes);
             if (buffer == null) {
                 vdi.requests().putBack(block);
                 waitingForRoom = true;
@@ -310,17 +535,37 @@ public final class NbdConnection {
                 return null;
             }
         }
-        NbdRequest request = free;
-        if (request == null) {
-            request = new NbdRequest(arena.allocate(NbdRequest.SCRATCH_BYTES, 8));
-        } else {
-            free = request.next;
-        }
-        request.next = null;
+        NbdRequest request = freeSlot();
         request.block = block;
         request.buffer = buffer;
         inFlight++;
         return request;
+    }
+
+    /**
+     * Memory for the data of a request, or null for now. A client without any gets a little in any
+     * case: others, who keep theirs because they take no answers, do not keep it from the disk.
+     */
+    private MemorySegment memoryFor(int dataBytes) {
+        MemorySegment buffer = vdi.requests().acquireMemory(dataBytes);
+        if (buffer == null && buffersHeld == 0 && dataBytes <= RequestPool.ALWAYS_BYTES) {
+            buffer = vdi.requests().acquireMemoryNow(dataBytes);
+        }
+        buffersHeld += buffer == null ? 0 : 1;
+        return buffer;
+    }
+
+    /** A slot of the connection; there are as many as requests can be in flight. */
+    private NbdRequest freeSlot() {
+        NbdRequest slot = free;
+        if (slot != null) {
+            free = slot.next;
+            slot.next = null;
+            return slot;
+        }
+        Invariant.check(slots < MOST_IN_FLIGHT, "there is a slot for each request");
+        long at = SCRATCH_AT + (long) slots++ * NbdRequest.SCRATCH_BYTES;
+        return new NbdRequest(block.asSlice(at, NbdRequest.SCRATCH_BYTES), true);
     }
 
     private void waitForRoom() {
@@ -330,20 +575,25 @@ public final class NbdConnection {
         }
     }
 
-    /** Copies what has come of a write's data; the rest goes straight into its memory. */
-    private void takeData(NbdRequest request) {
-        justWroteMuch = request.length >= LARGE_WRITE_BYTES;
-        int there = Math.min(request.length, inputEnd - inputStart);
+    /**
+     * Copies what has come of a write's data; the rest goes straight into its memory. False when
+     * there is no more of it.
+     */
+    private boolean takeData() {
+        NbdRequest request = incoming;
+        int there = Math.min(request.length - request.received, input.available());
         if (there > 0) {
-            MemorySegment.copy(input, inputStart, request.buffer, BufferPool.HEADROOM_BYTES, there);
-            inputStart += there;
-            request.received = there;
+            long to = (long) BufferPool.HEADROOM_BYTES + request.received;
+            MemorySegment.copy(input.memory(), input.start(), request.buffer, to, there);
+            input.taken(there);
+            request.received += there;
         }
-        if (request.received == request.length) {
+        boolean complete = request.received == request.length;
+        if (complete) {
+            incoming = null;
             submit(request);
-        } else {
-            incoming = request;
         }
+        return complete;
     }
 
     private void submit(NbdRequest request) {
@@ -388,13 +638,19 @@ public final class NbdConnection {
         int flags = request.has(Nbd.CMD_FLAG_FUA) && op.changes() ? BlockRequest.FUA : 0;
         flags |= request.has(Nbd.CMD_FLAG_NO_HOLE) ? BlockRequest.NO_HOLE : 0;
         request.block.set(op, flags, op == BlockOp.FLUSH ? 0 : request.offset, length);
-        request.block.data(buffer, BufferPool.HEADROOM_BYTES);
+        request.block.data(op == BlockOp.EXTENTS ? null : buffer, BufferPool.HEADROOM_BYTES);
         request.block.extents = op == BlockOp.EXTENTS ? extents(request) : null;
         return 0;
     }
 
-    private static ExtentList extents(NbdRequest request) {
-        return request.extents(request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : NbdRequest.EXTENTS);
+    /** One list is kept for the next request; more are only there while they are needed. */
+    private ExtentList extents(NbdRequest request) {
+        ExtentList extents =
+                spareExtents != null ? spareExtents : new ExtentList(NbdRequest.EXTENTS);
+        spareExtents = null;
+        extents.clear(request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : NbdRequest.EXTENTS);
+        request.extents = extents;
+        return extents;
     }
 
     private static int allowedFlags(int command) {
@@ -417,6 +673,7 @@ public final class NbdConnection {
         IoStatus status = block.status;
         BlockOp op = block.op;
         request.block = null;
+        block.extents = null;
         vdi.requests().release(block);
         if (broken) {
             finish(request);
@@ -469,17 +726,25 @@ public final class NbdConnection {
     private void answerExtents(NbdRequest request) {
         ExtentList extents = request.extents;
         int count = extents.count();
-        MemorySegment scratch = request.scratch;
-        chunkHeader(scratch, 0, request, Nbd.REPLY_BLOCK_STATUS, 4 + 8 * count);
-        long at = Nbd.CHUNK_HEADER_BYTES;
-        scratch.set(INT, at, Nbd.CONTEXT_ALLOCATION_ID);
-        at += 4;
+        MemorySegment buffer = request.buffer;
+        int start = BufferPool.HEADROOM_BYTES - Nbd.CHUNK_HEADER_BYTES - 4;
+        chunkHeader(buffer, start, request, Nbd.REPLY_BLOCK_STATUS, 4 + 8 * count);
+        long at = BufferPool.HEADROOM_BYTES;
+        buffer.set(INT, at - 4, Nbd.CONTEXT_ALLOCATION_ID);
         for (int i = 0; i < count; i++) {
-            scratch.set(INT, at, (int) extents.length(i));
-            scratch.set(INT, at + 4, extents.isData(i) ? 0 : Nbd.STATE_HOLE | Nbd.STATE_ZERO);
+            buffer.set(INT, at, (int) extents.length(i));
+            buffer.set(INT, at + 4, extents.isData(i) ? 0 : Nbd.STATE_HOLE | Nbd.STATE_ZERO);
             at += 8;
         }
-        answer(request, scratch.address(), at);
+        giveBackExtents(request);
+        answer(request, buffer.address() + start, at - start);
+    }
+
+    private void giveBackExtents(NbdRequest request) {
+        if (request.extents != null) {
+            spareExtents = request.extents;
+            request.extents = null;
+        }
     }
 
     private static void simpleHeader(MemorySegment memory, long at, NbdRequest request, int error) {
@@ -526,10 +791,13 @@ public final class NbdConnection {
         if (bytes.length == 0) {
             return;
         }
-        MemorySegment memory = arena.allocate(bytes.length, 8);
-        MemorySegment.copy(bytes, 0, memory, ValueLayout.JAVA_BYTE, 0, bytes.length);
-        NbdRequest slot = new NbdRequest(memory);
-        slot.answerAddress = memory.address();
+        boolean fits =
+                bytes.length <= NbdRequest.SCRATCH_BYTES
+                        && (free != null || slots < MOST_IN_FLIGHT);
+        NbdRequest slot =
+                fits ? freeSlot() : new NbdRequest(Arena.ofAuto().allocate(bytes.length, 8), false);
+        MemorySegment.copy(bytes, 0, slot.scratch, ValueLayout.JAVA_BYTE, 0, bytes.length);
+        slot.answerAddress = slot.scratch.address();
         slot.answerLength = bytes.length;
         inFlight++;
         enqueue(slot);
@@ -542,6 +810,10 @@ public final class NbdConnection {
 
     /** Sends what the socket takes now, and waits for room when it does not take all. */
     private void send() {
+        if (tls != null) {
+            sendProtected();
+            return;
+        }
         while (answersFirst != null && !broken && !writableOp.isInFlight()) {
             long offered = fillVectors();
             long sent = socket.send(message.address());
@@ -551,10 +823,74 @@ public final class NbdConnection {
             }
             markSent(Math.max(0, sent));
             if (sent < offered && !broken) {
-                lane.io().submit(writableOp);
+                awaitWritable();
             }
         }
         finishIfIdle();
+    }
+
+    private void awaitWritable() {
+        lane.io().submit(writableOp);
+        watch();
+    }
+
+    /**
+     * Encrypts and sends what the socket takes, but not more in one turn than leaves others their
+     * share of the lane.
+     */
+    private void sendProtected() {
+        int turn = 0;
+        while (!broken && !writableOp.isInFlight() && (tls.hasOutput() || encrypt())) {
+            int offered = tls.outputLength();
+            setVector(tls.outputAddress(), offered);
+            long sent = socket.send(message.address());
+            if (sent < 0 && sent != -Libc.EAGAIN) {
+                terminate();
+                return;
+            }
+            int taken = (int) Math.max(0, sent);
+            sentBytes += taken;
+            turn += taken;
+            tls.sent(taken);
+            boolean enough = turn >= PROTECTED_BYTES_PER_TURN && answersFirst != null;
+            if (taken < offered || enough) {
+                awaitWritable();
+            }
+        }
+        tls.shrink();
+        finishIfIdle();
+    }
+
+    /** Encrypts answers as long as there is room; false when nothing has come of it. */
+    private boolean encrypt() {
+        try {
+            while (answersFirst != null && tls.hasRoom(pool())) {
+                int count = 0;
+                for (NbdRequest answer = answersFirst;
+                        answer != null && count < MOST_VECTORS;
+                        answer = answer.next) {
+                    toEncrypt[count++] = answer.answerBytes();
+                }
+                int consumed = tls.encrypt(toEncrypt, count);
+                Arrays.fill(toEncrypt, 0, count, null);
+                if (consumed == 0) {
+                    break;
+                }
+                leftQueue(consumed);
+            }
+            return !broken && tls.hasOutput();
+        } catch (SSLException e) {
+            LOG.debug("an answer cannot be encrypted", e);
+            terminate();
+            return false;
+        }
+    }
+
+    private void setVector(long address, long length) {
+        message.set(ValueLayout.JAVA_LONG, MESSAGE_HEADER_BYTES, address);
+        message.set(ValueLayout.JAVA_LONG, MESSAGE_HEADER_BYTES + 8L, length);
+        message.set(ValueLayout.JAVA_LONG, 16, message.address() + MESSAGE_HEADER_BYTES);
+        message.set(ValueLayout.JAVA_LONG, 24, 1);
     }
 
     /** {@code struct msghdr}: vectors at 16, their number at 24; a vector is address and length. */
@@ -577,6 +913,11 @@ public final class NbdConnection {
 
     private void markSent(long count) {
         sentBytes += count;
+        leftQueue(count);
+    }
+
+    /** So much of the answers has left the queue. */
+    private void leftQueue(long count) {
         long rest = count;
         while (rest > 0) {
             NbdRequest answer = answersFirst;
@@ -600,8 +941,9 @@ public final class NbdConnection {
             return;
         }
         send();
-        if (export != null && vdi == null && !writableOp.isInFlight() && !broken) {
-            move();
+        if (takeAfterSending && isAllSent() && !broken) {
+            takeAfterSending = false;
+            takeMore();
         }
     }
 
@@ -615,8 +957,10 @@ public final class NbdConnection {
         if (request.buffer != null) {
             vdi.requests().releaseMemory(request.buffer);
             request.buffer = null;
+            buffersHeld--;
         }
-        if (vdi != null) {
+        giveBackExtents(request);
+        if (request.reusable) {
             request.next = free;
             free = request;
         }
@@ -636,6 +980,11 @@ public final class NbdConnection {
         finishIfIdle();
     }
 
+    /** Who has accepted it; any thread may ask. */
+    Owner owner() {
+        return owner;
+    }
+
     /** Ends the connection at once; what is in flight is finished and not answered. */
     void terminate() {
         if (closed) {
@@ -646,6 +995,12 @@ public final class NbdConnection {
             return;
         }
         broken = true;
+        if (tls != null) {
+            tls.abandon();
+            if (!tls.isEstablished()) {
+                owner.tlsFailed(this);
+            }
+        }
         socket.shutdown();
         if (incoming != null && !receiveOp.isInFlight()) {
             NbdRequest unfinished = incoming;
@@ -681,7 +1036,11 @@ public final class NbdConnection {
             dropAnswers();
             return;
         }
-        if (inFlight > 0 || writableOp.isInFlight()) {
+        if (inFlight > 0 || writableOp.isInFlight() || (tls != null && tls.isWorking())) {
+            return;
+        }
+        if (!broken && tls != null && !farewellSaid) {
+            sayFarewell();
             return;
         }
         if (receiveOp.isInFlight()) {
@@ -689,31 +1048,66 @@ public final class NbdConnection {
             broken = true;
             return;
         }
+        close();
+    }
+
+    /** The goodbye of TLS is the last that is sent. */
+    private void sayFarewell() {
+        farewellSaid = true;
+        try {
+            tls.close(pool());
+        } catch (SSLException e) {
+            LOG.debug("there is no goodbye", e);
+        }
+        send();
+    }
+
+    private void close() {
         closed = true;
-        negotiationEnd.cancel();
-        stallCheck.cancel();
-        negotiated.accept(this);
+        lane.forget(negotiationEnd);
+        lane.forget(stallCheck);
+        endOfNegotiation();
         if (export != null) {
             export.remove(this);
         }
+        if (tls != null) {
+            tls.giveBack();
+        }
+        input.giveBack();
+        network.giveBack();
+        Libc.free(block);
         socket.close();
+        owner.closed(this);
     }
 
-    /**
-     * A client that takes no answers, or stops within the data of a write, for a while is ended.
-     */
+    /** Looks after a while whether the client goes on; nothing looks while it has nothing to do. */
+    private void watch() {
+        if (vdi != null && !stallCheck.isScheduled()) {
+            noteProgress();
+            lane.schedule(stallCheck, patience.stalledNanos());
+        }
+    }
+
+    private void noteProgress() {
+        sentAtLastCheck = sentBytes;
+        receivedAtLastCheck = receivedBytes;
+    }
+
+    /** A client that takes no answers, or stops within a request, for a while is ended. */
     private void checkForStall() {
         if (closed) {
             return;
         }
-        boolean sends = incoming == null || receivedBytes != receivedAtLastCheck;
-        boolean takes = !writableOp.isInFlight() || sentBytes != sentAtLastCheck;
-        if (!sends || !takes) {
+        boolean hasToSend = receiveOp.isInFlight() && isWithinMessage();
+        boolean hasToTake = writableOp.isInFlight();
+        boolean stalls =
+                (hasToSend && receivedBytes == receivedAtLastCheck)
+                        || (hasToTake && sentBytes == sentAtLastCheck);
+        if (stalls) {
             terminate();
-        } else {
-            sentAtLastCheck = sentBytes;
-            receivedAtLastCheck = receivedBytes;
-            lane.schedule(stallCheck, STALLED_NANOS);
+        } else if (hasToSend || hasToTake) {
+            noteProgress();
+            lane.schedule(stallCheck, patience.stalledNanos());
         }
     }
 }

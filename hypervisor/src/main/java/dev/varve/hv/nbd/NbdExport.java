@@ -68,8 +68,13 @@ public final class NbdExport {
         connections.remove(connection);
     }
 
-    int connectionCount() {
-        return connections.size();
+    /** Ends the connections that came through a listener. */
+    void closeThoseOf(NbdConnection.Owner owner) {
+        for (NbdConnection connection : connections) {
+            if (connection.owner() == owner) {
+                vdi.lane().execute(connection::terminate);
+            }
+        }
     }
 
     /** Ends all connections; what they have in flight is finished but not answered. */

@@ -24,14 +24,26 @@ public final class NbdHandshake {
         /** The export of this name; the empty name is the only export there is. */
         Optional<NbdExport> find(String name);
 
-        /** The names of all exports. */
-        List<String> names();
+        /** The names of all exports; empty when clients are not told. */
+        Optional<List<String>> names();
+    }
+
+    /** What is said to a client that asks for TLS. */
+    public enum Tls {
+        /** That the option is not known: the UNIX socket. */
+        NOT_KNOWN,
+        /** That it is not wanted here. */
+        REFUSED,
+        /** That it may begin; before that nothing else is answered. */
+        REQUIRED
     }
 
     /** How far the negotiation is. */
     public enum State {
         /** It goes on. */
         OPEN,
+        /** TLS begins once what is output has left: see {@link #secured}. */
+        START_TLS,
         /** An export was chosen. */
         DONE,
         /** The client leaves, or does not speak the protocol: send what there is and close. */
@@ -47,8 +59,10 @@ public final class NbdHandshake {
     private static final int LONGEST_ANSWER = 4 << 20;
 
     private final Exports exports;
+    private final Tls tls;
     private final ByteArrayOutputStream out = new ByteArrayOutputStream(256);
     private State state = State.OPEN;
+    private boolean secured;
     private boolean flagsSeen;
     private boolean noZeroes;
     private boolean structured;
@@ -60,8 +74,9 @@ public final class NbdHandshake {
     private NbdExport chosen;
 
     /** Begins with the greeting, which is output to take. */
-    public NbdHandshake(Exports exports) {
+    public NbdHandshake(Exports exports, Tls tls) {
         this.exports = exports;
+        this.tls = tls;
         putLong(Nbd.MAGIC);
         putLong(Nbd.OPTION_MAGIC);
         putShort(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES);
@@ -95,8 +110,24 @@ public final class NbdHandshake {
     }
 
     /**
-     * Takes as many whole messages from the input as there are, up to the choice of an export. What
-     * is left is the beginning of the next message.
+     * The connection is protected from here on. What was agreed before is forgotten: somebody
+     * between the client and this server may have said it.
+     */
+    public void secured() {
+        state = State.OPEN;
+        secured = true;
+        structured = false;
+        contextExport = null;
+        allocationContext = false;
+    }
+
+    private boolean needsTls() {
+        return tls == Tls.REQUIRED && !secured;
+    }
+
+    /**
+     * Takes as many whole messages from the input as there are, up to the choice of an export or
+     * the beginning of TLS. What is left is the beginning of the next message.
      */
     public void accept(ByteBuffer in) {
         while (state == State.OPEN && step(in)) {
@@ -166,7 +197,9 @@ public final class NbdHandshake {
         int count = (int) Math.min(toSkip, in.remaining());
         in.position(in.position() + count);
         toSkip -= count;
-        if (toSkip == 0) {
+        if (toSkip == 0 && needsTls()) {
+            tlsRequired(skippedOption);
+        } else if (toSkip == 0) {
             error(
                     skippedOption,
                     Nbd.REP_ERR_TOO_BIG,
@@ -176,6 +209,11 @@ public final class NbdHandshake {
     }
 
     private void option(int option, byte[] data) {
+        boolean allowed = option == Nbd.OPT_STARTTLS || option == Nbd.OPT_ABORT;
+        if (needsTls() && !allowed) {
+            tlsRequired(option);
+            return;
+        }
         switch (option) {
             case Nbd.OPT_EXPORT_NAME -> exportName(data);
             case Nbd.OPT_ABORT -> {
@@ -183,10 +221,36 @@ public final class NbdHandshake {
                 state = State.CLOSED;
             }
             case Nbd.OPT_LIST -> list(data);
+            case Nbd.OPT_STARTTLS -> startTls(data);
             case Nbd.OPT_INFO, Nbd.OPT_GO -> info(option, data);
             case Nbd.OPT_STRUCTURED_REPLY -> structuredReply(data);
             case Nbd.OPT_LIST_META_CONTEXT, Nbd.OPT_SET_META_CONTEXT -> metaContext(option, data);
             default -> error(option, Nbd.REP_ERR_UNSUP, "the option " + option + " is not known");
+        }
+    }
+
+    /** The old way to choose an export has no answer but the end. */
+    private void tlsRequired(int option) {
+        if (option == Nbd.OPT_EXPORT_NAME) {
+            state = State.CLOSED;
+        } else {
+            error(option, Nbd.REP_ERR_TLS_REQD, "TLS has to begin first");
+        }
+    }
+
+    private void startTls(byte[] data) {
+        int option = Nbd.OPT_STARTTLS;
+        if (tls == Tls.NOT_KNOWN) {
+            error(option, Nbd.REP_ERR_UNSUP, "the option " + option + " is not known");
+        } else if (tls == Tls.REFUSED) {
+            error(option, Nbd.REP_ERR_POLICY, "there is no TLS at this address");
+        } else if (secured) {
+            error(option, Nbd.REP_ERR_INVALID, "TLS has begun already");
+        } else if (data.length != 0) {
+            error(option, Nbd.REP_ERR_INVALID, "the option takes no data");
+        } else {
+            reply(option, Nbd.REP_ACK, new byte[0]);
+            state = State.START_TLS;
         }
     }
 
@@ -221,7 +285,12 @@ public final class NbdHandshake {
             error(Nbd.OPT_LIST, Nbd.REP_ERR_INVALID, "a list takes no data");
             return;
         }
-        for (String name : exports.names()) {
+        Optional<List<String>> names = exports.names();
+        if (names.isEmpty()) {
+            error(Nbd.OPT_LIST, Nbd.REP_ERR_POLICY, "the exports are not listed here");
+            return;
+        }
+        for (String name : names.get()) {
             byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
             ByteBuffer entry = ByteBuffer.allocate(4 + bytes.length);
             entry.putInt(bytes.length).put(bytes);

@@ -68,15 +68,34 @@ final class LaneDatapath implements Datapath {
         Claims claims = attachment.session.sr().claims();
         Claims.Mode mode = attachment.readOnly ? Claims.Mode.READ : Claims.Mode.WRITE;
         Claims.Claim claim = claims.acquire(vdi, mode);
+        ActiveVdi active;
         try {
-            ActiveVdi active =
-                    attachment.session.disks().activate(vdi, !attachment.readOnly, operation);
-            attachment.claim = claim;
-            attachment.vdi = active;
-            return nbd.export(active);
+            active = attachment.session.disks().activate(vdi, !attachment.readOnly, operation);
         } catch (RuntimeException | Error e) {
             releaseAfter(claims, claim, e);
             throw e;
+        }
+        try {
+            URI uri = nbd.export(active);
+            attachment.claim = claim;
+            attachment.vdi = active;
+            return uri;
+        } catch (RuntimeException | Error e) {
+            if (closeAfter(active, operation, e)) {
+                releaseAfter(claims, claim, e);
+            }
+            throw e;
+        }
+    }
+
+    /** Whether the disk came free; one that did not keeps its claim. */
+    private static boolean closeAfter(ActiveVdi active, Operation operation, Throwable reason) {
+        try {
+            active.close(operation);
+            return true;
+        } catch (StorageException e) {
+            reason.addSuppressed(e);
+            return e.code() != ErrorCode.DEVICE_DETACH_TIMEOUT;
         }
     }
 

@@ -2,6 +2,7 @@
 
 package dev.varve.hv.storage;
 
+import dev.varve.hv.nbd.NbdEndpoint;
 import dev.varve.hv.nbd.NbdServer;
 import dev.varve.sr.spi.AttachedSr;
 import dev.varve.vdi.disk.DiskService;
@@ -18,6 +19,7 @@ import dev.varve.vdi.vhd.VhdFormat;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -76,6 +78,16 @@ public final class LaneStorageEngine implements StorageEngine {
     }
 
     @Override
+    public InetSocketAddress serveNbd(NbdEndpoint endpoint) {
+        return nbd.listen(endpoint);
+    }
+
+    @Override
+    public void stopNbd(InetSocketAddress address) {
+        nbd.stop(address);
+    }
+
+    @Override
     public List<String> describe() {
         List<String> lines = new ArrayList<>(engine.describe());
         lines.add(
@@ -83,7 +95,7 @@ public final class LaneStorageEngine implements StorageEngine {
                         .formatted(
                                 engine.metadata().usedBytes() / (double) (1 << 20),
                                 engine.metadata().limitBytes() >> 20));
-        lines.add("nbd: " + nbd.connectionCount() + " connections");
+        lines.addAll(nbd.describe());
         return lines;
     }
 

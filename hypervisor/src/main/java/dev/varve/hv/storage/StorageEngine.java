@@ -2,9 +2,11 @@
 
 package dev.varve.hv.storage;
 
+import dev.varve.hv.nbd.NbdEndpoint;
 import dev.varve.sr.spi.AttachedSr;
 import dev.varve.vdi.disk.DiskService;
 
+import java.net.InetSocketAddress;
 import java.util.List;
 
 /**
@@ -19,6 +21,21 @@ public interface StorageEngine extends AutoCloseable {
 
     /** The way of disks to their users. */
     Datapath datapath();
+
+    /**
+     * Serves disks over NBD at an address in the network, until {@link #stopNbd}.
+     *
+     * @return the address, with the port that the system has chosen if it was to
+     * @throws dev.varve.vdi.StorageException {@code SR_GENERAL} when it cannot be listened at
+     */
+    InetSocketAddress serveNbd(NbdEndpoint endpoint);
+
+    /**
+     * Serves disks at an address no longer, and ends the connections that came to it.
+     *
+     * @param address as {@link #serveNbd} gave it
+     */
+    void stopNbd(InetSocketAddress address);
 
     /** What runs and how it does, one line each, for a person. */
     List<String> describe();

@@ -240,9 +240,21 @@ public final class HostCertificate {
         }
     }
 
-    /** Whom the certificate names. */
-    public String subject() {
-        return chain.getFirst().getSubjectX500Principal().getName();
+    /** Whom the certificate names: its first name of DNS, or else its whole subject. */
+    public String subject() throws IOException {
+        try {
+            var names = chain.getFirst().getSubjectAlternativeNames();
+            if (names != null) {
+                for (List<?> name : names) {
+                    if (name.getFirst().equals(SelfSigned.DNS_NAME)) {
+                        return (String) name.get(1);
+                    }
+                }
+            }
+            return chain.getFirst().getSubjectX500Principal().getName();
+        } catch (GeneralSecurityException e) {
+            throw new IOException("the certificate is damaged: " + e.getMessage(), e);
+        }
     }
 
     /** When it ends. */

@@ -37,7 +37,10 @@ final class SelfSigned {
     private static final List<Integer> BASIC_CONSTRAINTS = List.of(2, 5, 29, 19);
     private static final List<Integer> KEY_USES = List.of(2, 5, 29, 37);
     private static final List<Integer> FOR_SERVERS = List.of(1, 3, 6, 1, 5, 5, 7, 3, 1);
-    private static final int DNS_NAME = 2;
+
+    /** The kind of an alternative name that is a name of DNS. */
+    static final int DNS_NAME = 2;
+
     private static final int ADDRESS = 7;
     private static final int SERIAL_BYTES = 16;
     private static final int LONGEST_COMMON_NAME = 64;

@@ -80,8 +80,7 @@ public final class Handlers {
                                 call.text("pwd"),
                                 call.text("originator")));
         handlers.bindVoid("session.logout", call -> sessions.logout(call.session().ref()));
-        handlers.bindVoid(
-                "session.change_password", call -> changePassword(passwords, sessions, call));
+        handlers.bindVoid("session.change_password", call -> changePassword(passwords, call));
         handlers.bind(
                 "task.create", call -> tasks.create(call.text("label"), call.text("description")));
         handlers.bindVoid("task.destroy", call -> tasks.destroy(call.self()));
@@ -89,11 +88,10 @@ public final class Handlers {
         return handlers;
     }
 
-    private static void changePassword(Passwords passwords, Sessions sessions, Call call) {
+    private static void changePassword(Passwords passwords, Call call) {
         if (!call.caller().local()) {
             passwords.check(Passwords.USER, call.text("old_pwd"));
         }
         passwords.set(call.text("new_pwd"));
-        sessions.logoutRemote(call.session().ref());
     }
 }

@@ -50,6 +50,8 @@ public final class Sessions {
         this.clock = clock;
         this.random = random;
         this.passwords = passwords;
+        // Who came in with another password has to come in again.
+        passwords.onChange(this::logoutRemote);
     }
 
     /** Has somebody told the reference of each session that ends; must not call back. */
@@ -121,14 +123,13 @@ public final class Sessions {
     }
 
     /** Whether there is this session; that does not count as using it. */
-    boolean isOpen(String ref) {
+    public boolean isOpen(String ref) {
         return database.find(ref).filter(row -> row.type().name().equals("session")).isPresent();
     }
 
-    /** Ends all sessions that came over the network but one. */
-    void logoutRemote(String except) {
+    private void logoutRemote() {
         synchronized (lastUsed) {
-            List.copyOf(remote).stream().filter(ref -> !ref.equals(except)).forEach(this::logout);
+            List.copyOf(remote).forEach(this::logout);
         }
     }
 

@@ -96,7 +96,7 @@ final class MemoryServer implements AutoCloseable {
         onLane(vdi.lane(), task);
     }
 
-    private static void onLane(Lane lane, Runnable task) {
+    void onLane(Lane lane, Runnable task) {
         CompletableFuture<Boolean> done = new CompletableFuture<>();
         lane.execute(
                 () -> {

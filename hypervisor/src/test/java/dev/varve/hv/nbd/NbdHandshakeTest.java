@@ -40,7 +40,7 @@ class NbdHandshakeTest {
         server = new MemoryServer(directory);
         ActiveVdi vdi = server.serve(true);
         name = vdi.uuid().toString();
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         assertArrayEquals(hex(GREETING), handshake.takeOutput());
     }
 
@@ -142,7 +142,7 @@ class NbdHandshakeTest {
         open(RawClient.option(Nbd.OPT_GO, RawClient.goData("")));
         assertEquals(name, handshake.export().name());
         server.serve(true);
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         handshake.takeOutput();
         byte[] found = open(RawClient.option(Nbd.OPT_GO, RawClient.goData("")));
         assertEquals(List.of(Nbd.REP_ERR_UNKNOWN), types(found));
@@ -154,7 +154,7 @@ class NbdHandshakeTest {
         byte[] brief = hex("0000000004000000 01ed");
         assertArrayEquals(brief, open(option));
         assertEquals(NbdHandshake.State.DONE, handshake.state());
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         handshake.takeOutput();
         byte[] found = send(join(flags(Nbd.FLAG_FIXED_NEWSTYLE), option));
         assertArrayEquals(join(brief, new byte[124]), found);
@@ -213,7 +213,7 @@ class NbdHandshakeTest {
             new byte[3],
         };
         for (byte[] data : later) {
-            handshake = new NbdHandshake(server.nbd);
+            handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
             handshake.takeOutput();
             open(
                     RawClient.option(Nbd.OPT_STRUCTURED_REPLY, new byte[0]),
@@ -291,7 +291,7 @@ class NbdHandshakeTest {
     void closesOnUnknownFlagsAndWrongMagic() {
         send(flags(4));
         assertEquals(NbdHandshake.State.CLOSED, handshake.state());
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         byte[] option = RawClient.option(Nbd.OPT_LIST, new byte[0]);
         option[3] ^= 1;
         open(option);
@@ -326,14 +326,14 @@ class NbdHandshakeTest {
         assertEquals(NbdHandshake.State.DONE, handshake.state());
         Random random = new Random(3);
         for (int round = 0; round < 200; round++) {
-            handshake = new NbdHandshake(server.nbd);
+            handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
             handshake.takeOutput();
             int[] cuts = random.ints(1 + random.nextInt(20), 0, all.length).sorted().toArray();
             assertArrayEquals(expected, send(all, cuts));
             assertEquals(NbdHandshake.State.DONE, handshake.state());
             assertTrue(handshake.hasAllocationContext());
         }
-        handshake = new NbdHandshake(server.nbd);
+        handshake = new NbdHandshake(server.nbd, NbdHandshake.Tls.NOT_KNOWN);
         handshake.takeOutput();
         int[] each = new int[all.length];
         Arrays.setAll(each, i -> i);
@@ -352,5 +352,73 @@ class NbdHandshakeTest {
         handshake.accept(in);
         assertEquals(NbdHandshake.State.DONE, handshake.state());
         assertEquals(request.length, in.remaining());
+    }
+
+    private void beginWith(NbdHandshake.Tls tls) {
+        handshake = new NbdHandshake(server.nbd, tls);
+        handshake.takeOutput();
+    }
+
+    @Test
+    void tlsIsNotKnownOrRefusedWhereThereIsNone() {
+        byte[] start = RawClient.option(Nbd.OPT_STARTTLS, new byte[0]);
+        assertEquals(List.of(Nbd.REP_ERR_UNSUP), types(open(start)));
+        beginWith(NbdHandshake.Tls.REFUSED);
+        assertEquals(List.of(Nbd.REP_ERR_POLICY), types(open(start)));
+        assertEquals(NbdHandshake.State.OPEN, handshake.state());
+    }
+
+    @Test
+    void stopsAtTheBeginningOfTls() {
+        beginWith(NbdHandshake.Tls.REQUIRED);
+        byte[] start = RawClient.option(Nbd.OPT_STARTTLS, new byte[0]);
+        byte[] go = RawClient.option(Nbd.OPT_GO, RawClient.goData(name));
+        ByteBuffer in = ByteBuffer.wrap(join(flags(BOTH), start, go));
+        handshake.accept(in);
+        assertEquals(NbdHandshake.State.START_TLS, handshake.state());
+        assertEquals(go.length, in.remaining(), "what follows is not looked at");
+        assertArrayEquals(
+                reply(Nbd.OPT_STARTTLS, Nbd.REP_ACK, new byte[0]), handshake.takeOutput());
+        handshake.secured();
+        assertArrayEquals(infoAnswers(Nbd.OPT_GO), send(go));
+        assertEquals(NbdHandshake.State.DONE, handshake.state());
+    }
+
+    /** What was agreed before does not hold afterwards, whoever has said it. */
+    @Test
+    void forgetsAtTlsWhatWasAgreed() {
+        byte[] structured = RawClient.option(Nbd.OPT_STRUCTURED_REPLY, new byte[0]);
+        byte[] context = RawClient.contextData(name, Nbd.CONTEXT_ALLOCATION);
+        open(structured, RawClient.option(Nbd.OPT_SET_META_CONTEXT, context));
+        assertTrue(handshake.isStructured());
+        handshake.secured();
+        send(RawClient.option(Nbd.OPT_GO, RawClient.goData(name)));
+        assertFalse(handshake.isStructured());
+        assertFalse(handshake.hasAllocationContext());
+    }
+
+    @Test
+    void refusesEverythingElseBeforeTls() {
+        beginWith(NbdHandshake.Tls.REQUIRED);
+        byte[] go = RawClient.option(Nbd.OPT_GO, RawClient.goData(name));
+        byte[] list = RawClient.option(Nbd.OPT_LIST, new byte[0]);
+        byte[] endless = RawClient.option(99, new byte[NbdHandshake.LONGEST_OPTION + 1]);
+        int refusal = Nbd.REP_ERR_TLS_REQD;
+        assertEquals(List.of(refusal, refusal, refusal), types(open(go, list, endless)));
+        byte[] withData = RawClient.option(Nbd.OPT_STARTTLS, new byte[3]);
+        assertEquals(List.of(Nbd.REP_ERR_INVALID), types(send(withData)));
+        byte[] exportName = RawClient.option(Nbd.OPT_EXPORT_NAME, text(name));
+        assertArrayEquals(new byte[0], send(exportName));
+        assertEquals(NbdHandshake.State.CLOSED, handshake.state());
+    }
+
+    @Test
+    void tlsBeginsOnce() {
+        beginWith(NbdHandshake.Tls.REQUIRED);
+        byte[] start = RawClient.option(Nbd.OPT_STARTTLS, new byte[0]);
+        open(start);
+        handshake.secured();
+        assertEquals(List.of(Nbd.REP_ERR_INVALID), types(send(start)));
+        assertEquals(NbdHandshake.State.OPEN, handshake.state());
     }
 }

@@ -18,18 +18,26 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
+import javax.net.ssl.SSLContext;
+
 /** Clients that others wrote read and write our disks, and other programs read the images. */
 @Tag("real")
 class NbdRealClientsTest {
     private static final long SIZE = 256 << 20;
+    private static final InetAddress LOOPBACK = InetAddress.getLoopbackAddress();
+
     @TempDir Path directory;
     private ServedRepository repository;
 
@@ -215,6 +223,144 @@ class NbdRealClientsTest {
         assertEquals(SIZE, Long.parseLong(Tool.run("nbdinfo", "--size", uri).strip()));
         repository.disks().resize(vdi.uuid(), 2 * SIZE, repository.operation());
         assertEquals(2 * SIZE, Long.parseLong(Tool.run("nbdinfo", "--size", uri).strip()));
+        end(vdi);
+    }
+
+    // ---- in the network
+
+    private static final String SESSION = "?session_id=OpaqueRef:1";
+
+    /** Serves under names of the form of the field, with TLS when there is a certificate. */
+    private InetSocketAddress listen(Optional<SSLContext> tls) {
+        InetSocketAddress any = new InetSocketAddress(LOOPBACK, 0);
+        return repository.listen(
+                new NbdEndpoint(
+                        any,
+                        tls,
+                        name ->
+                                name.startsWith("/") && name.endsWith(SESSION)
+                                        ? Optional.of(name.substring(1, 37))
+                                        : Optional.empty()));
+    }
+
+    private static String uri(String scheme, InetSocketAddress address, ActiveVdi vdi, Path keys) {
+        String uri =
+                "%s://127.0.0.1:%d//%s%%3Fsession_id%%3DOpaqueRef%%3A1"
+                        .formatted(scheme, address.getPort(), vdi.uuid());
+        return keys == null ? uri : uri + "?tls-certificates=" + keys;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"IO_URING", "POOL"})
+    void libnbdCopiesThereAndBackUnderTls(EngineContext.Backend backend) throws Exception {
+        Tool.require("nbdcopy", "nbdinfo");
+        start(backend);
+        TestCertificate certificate =
+                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
+        ActiveVdi vdi = serve(VolumeKind.VHD);
+        InetSocketAddress address = listen(Optional.of(certificate.server));
+        String uri = uri("nbds", address, vdi, certificate.directory);
+        Path source = randomFile();
+        Tool.run("nbdcopy", "--flush", source.toString(), uri);
+        Path back = directory.resolve("back.raw");
+        Tool.run("nbdcopy", uri, back.toString());
+        assertEquals(-1, Files.mismatch(source, back));
+        String info = Tool.run("nbdinfo", uri);
+        assertTrue(info.contains("export-size: " + SIZE), info);
+        assertTrue(info.contains("TLS"), info);
+        String map = Tool.run("nbdinfo", "--map", uri);
+        assertTrue(map.contains("hole,zero") && map.contains("data"), map);
+        Tool.Result unprotected = Tool.tryRun("nbdinfo", uri("nbd", address, vdi, null));
+        assertTrue(unprotected.status() != 0, "without TLS nothing is served");
+        assertTrue(unprotected.output().contains("TLS"), unprotected.output());
+        end(vdi);
+    }
+
+    /** A file of the size of a disk, part of it random. */
+    private Path randomFile() throws IOException {
+        byte[] content = new byte[(int) SIZE];
+        java.util.Random random = new java.util.Random(2);
+        for (int i = 0; i < 200; i++) {
+            byte[] piece = new byte[512 * (1 + random.nextInt(400))];
+            random.nextBytes(piece);
+            int at = 512 * random.nextInt((content.length - piece.length) / 512);
+            System.arraycopy(piece, 0, content, at, piece.length);
+        }
+        return Files.write(directory.resolve("source.raw"), content);
+    }
+
+    /** It has no way to be told of certificates, so it takes any. */
+    @Test
+    void fioVerifiesWhatItWroteUnderTls() throws Exception {
+        Tool.require("fio");
+        start(EngineContext.Backend.AUTO);
+        TestCertificate certificate =
+                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
+        ActiveVdi vdi = serve(VolumeKind.VHD);
+        InetSocketAddress address = listen(Optional.of(certificate.server));
+        String uri = uri("nbds", address, vdi, null) + "?tls-verify-peer=false";
+        String output = verifyWithFio(uri);
+        assertTrue(output.contains("err= 0"), output);
+        end(vdi);
+    }
+
+    @Test
+    void fioVerifiesWhatItWroteOverTcp() throws Exception {
+        Tool.require("fio");
+        start(EngineContext.Backend.AUTO);
+        ActiveVdi vdi = serve(VolumeKind.VHD);
+        String output = verifyWithFio(uri("nbd", listen(Optional.empty()), vdi, null));
+        assertTrue(output.contains("err= 0"), output);
+        end(vdi);
+    }
+
+    @Test
+    void qemuWritesZeroesAndDiscardsUnderTls() throws Exception {
+        Tool.require("qemu-io", "qemu-img");
+        start(EngineContext.Backend.AUTO);
+        TestCertificate certificate =
+                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
+        ActiveVdi vdi = serve(VolumeKind.VHD);
+        InetSocketAddress address = listen(Optional.of(certificate.server));
+        String credentials = "tls-creds-x509,id=tls0,endpoint=client,dir=" + certificate.directory;
+        String disk =
+                "driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=127.0.0.1"
+                        + ",file.server.port=%d,file.tls-creds=tls0,file.export=/%s%s"
+                                .formatted(address.getPort(), vdi.uuid(), SESSION);
+        String[] commands = {
+            "write -P 0xab 1M 4M",
+            "write -z 2M 64k",
+            "discard 4M 512k",
+            "read -P 0xab 1M 1M",
+            "read -P 0 2M 64k",
+            "write -f -P 0xcd 10M 4k",
+            "flush",
+            "read -P 0xcd 10M 4k"
+        };
+        List<String> line =
+                new ArrayList<>(
+                        List.of("qemu-io", "--object", credentials, "--image-opts", "-d", "unmap"));
+        for (String command : commands) {
+            line.addAll(List.of("-c", command));
+        }
+        line.add(disk);
+        Tool.run(line.toArray(String[]::new));
+        Path copy = directory.resolve("copy.raw");
+        Tool.run(
+                "qemu-img",
+                "convert",
+                "--object",
+                credentials,
+                "--image-opts",
+                disk,
+                "-O",
+                "raw",
+                copy.toString());
+        byte[] content = Files.readAllBytes(copy);
+        assertEquals(SIZE, content.length);
+        assertEquals((byte) 0xab, content[1 << 20]);
+        assertEquals(0, content[2 << 20]);
+        assertEquals((byte) 0xcd, content[10 << 20]);
         end(vdi);
     }
 }

@@ -2,15 +2,24 @@
 
 package dev.varve.hv.nbd;
 
+import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
 
 /** A client that sends exactly the bytes it is told to. */
 final class RawClient implements AutoCloseable {
@@ -20,45 +29,72 @@ final class RawClient implements AutoCloseable {
     /** An answer to an option. */
     record OptionReply(int option, int type, byte[] data) {}
 
-    private final SocketChannel channel;
+    private final Closeable connection;
+    private final Socket socket;
+    private InputStream in;
+    private OutputStream out;
 
-    RawClient(Path socket) {
+    /** Over a UNIX socket. */
+    RawClient(Path path) {
         try {
-            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.connect(UnixDomainSocketAddress.of(socket));
+            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            channel.connect(UnixDomainSocketAddress.of(path));
+            connection = channel;
+            socket = null;
+            in = Channels.newInputStream(channel);
+            out = Channels.newOutputStream(channel);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    SocketChannel channel() {
-        return channel;
+    /** Over TCP, at first without TLS. */
+    RawClient(InetSocketAddress address) {
+        try {
+            socket = new Socket(address.getAddress(), address.getPort());
+            socket.setTcpNoDelay(true);
+            connection = socket;
+            in = socket.getInputStream();
+            out = socket.getOutputStream();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Asks for TLS after the greeting and makes the handshake; all that follows is protected. */
+    SSLSocket startTls(SSLContext context, String protocol) throws IOException {
+        OptionReply reply = ask(Nbd.OPT_STARTTLS, new byte[0]);
+        if (reply.type() != Nbd.REP_ACK) {
+            throw new IOException("TLS is refused");
+        }
+        SSLSocket secured =
+                (SSLSocket)
+                        context.getSocketFactory()
+                                .createSocket(socket, "127.0.0.1", socket.getPort(), true);
+        secured.setEnabledProtocols(new String[] {protocol});
+        secured.startHandshake();
+        in = secured.getInputStream();
+        out = secured.getOutputStream();
+        return secured;
     }
 
     void send(byte[] bytes) throws IOException {
-        ByteBuffer out = ByteBuffer.wrap(bytes);
-        while (out.hasRemaining()) {
-            channel.write(out);
-        }
+        out.write(bytes);
+        out.flush();
     }
 
     byte[] receive(int length) throws IOException {
-        ByteBuffer in = ByteBuffer.allocate(length);
-        while (in.hasRemaining()) {
-            if (channel.read(in) < 0) {
-                throw new EOFException("the server closed the connection");
-            }
+        byte[] bytes = in.readNBytes(length);
+        if (bytes.length < length) {
+            throw new EOFException("the server closed the connection");
         }
-        return in.array();
+        return bytes;
     }
 
     /** Whether the server has closed the connection; what came before that is thrown away. */
     boolean isEnded() {
         try {
-            ByteBuffer in = ByteBuffer.allocate(1 << 16);
-            while (channel.read(in) >= 0) {
-                in.clear();
-            }
+            in.transferTo(OutputStream.nullOutputStream());
             return true;
         } catch (IOException reset) {
             return true;
@@ -180,7 +216,7 @@ final class RawClient implements AutoCloseable {
     @Override
     public void close() {
         try {
-            channel.close();
+            connection.close();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

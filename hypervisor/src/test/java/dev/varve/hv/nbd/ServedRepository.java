@@ -20,6 +20,7 @@ import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.vhd.VhdFormat;
 
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.Map;
@@ -88,6 +89,10 @@ final class ServedRepository implements AutoCloseable {
         ActiveVdi vdi = disks.activate(uuid, writable, operation);
         server.export(vdi);
         return vdi;
+    }
+
+    InetSocketAddress listen(NbdEndpoint endpoint) {
+        return server.listen(endpoint);
     }
 
     URI uri(UUID uuid) {

@@ -2,6 +2,7 @@
 
 package dev.varve.hv.testing;
 
+import dev.varve.hv.nbd.NbdEndpoint;
 import dev.varve.hv.storage.Datapath;
 import dev.varve.hv.storage.EngineStatus;
 import dev.varve.hv.storage.SrSession;
@@ -28,6 +29,7 @@ import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeStore;
 
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.util.EnumSet;
 import java.util.List;
@@ -37,6 +39,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * Storage in memory that outlives daemons: media by location, a driver of type {@code fake} over
@@ -76,6 +79,7 @@ public final class FakeStorage {
 
     public final Map<String, Medium> media = new ConcurrentHashMap<>();
     public final Map<UUID, String> datapath = new ConcurrentSkipListMap<>();
+    public final List<NbdEndpoint> endpoints = new CopyOnWriteArrayList<>();
     public final Set<SrCapability> capabilities =
             EnumSet.complementOf(EnumSet.of(SrCapability.SR_STATS));
 
@@ -291,6 +295,18 @@ public final class FakeStorage {
         @Override
         public Datapath datapath() {
             return this;
+        }
+
+        /** Nothing listens; {@link #endpoints} has what was asked for. */
+        @Override
+        public InetSocketAddress serveNbd(NbdEndpoint endpoint) {
+            endpoints.add(endpoint);
+            return endpoint.address();
+        }
+
+        @Override
+        public void stopNbd(InetSocketAddress address) {
+            endpoints.removeIf(endpoint -> endpoint.address().equals(address));
         }
 
         @Override

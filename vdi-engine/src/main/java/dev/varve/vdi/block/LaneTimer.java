@@ -45,6 +45,11 @@ public final class LaneTimer implements Comparable<LaneTimer> {
         cancelled = false;
     }
 
+    /** For the lane: it is in the queue no longer. */
+    public void disarm() {
+        queued = false;
+    }
+
     /** For the lane: its time has come. */
     public void fire() {
         queued = false;

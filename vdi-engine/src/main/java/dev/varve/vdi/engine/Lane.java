@@ -321,6 +321,18 @@ public final class Lane implements IoContext {
         timers.add(timer);
     }
 
+    /**
+     * Makes a timer not run and forgets it. A timer that is only {@linkplain LaneTimer#cancel
+     * cancelled} keeps what it refers to until its time has come.
+     */
+    public void forget(LaneTimer timer) {
+        timer.cancel();
+        if (timer.isQueued()) {
+            timers.remove(timer);
+            timer.disarm();
+        }
+    }
+
     @Override
     public void atEndOfTurn(Runnable task) {
         endOfTurn.add(task);

@@ -19,6 +19,9 @@ import java.util.ArrayDeque;
  * <p><b>Threads:</b> the lane's only.
  */
 public final class RequestPool {
+    /** How much memory each user of a disk can have at any time, in bytes. */
+    public static final int ALWAYS_BYTES = 256 << 10;
+
     private static final long OWN_BYTES = 4L << 20;
 
     private final BlockRequest[] free;
@@ -54,6 +57,19 @@ public final class RequestPool {
         BufferPool buffers = lane.buffers();
         MemorySegment memory = own ? buffers.acquireNow(dataBytes) : buffers.acquire(dataBytes);
         memoryBytes += memory == null ? 0 : memory.byteSize();
+        return memory;
+    }
+
+    /**
+     * Memory for the data of a request, past all limits: for a user of the disk who has none, so
+     * that other users of the same disk who keep theirs do not keep him from it.
+     *
+     * @param dataBytes at most {@link #ALWAYS_BYTES}
+     */
+    public MemorySegment acquireMemoryNow(int dataBytes) {
+        Invariant.check(dataBytes <= ALWAYS_BYTES, "little is taken past the limits");
+        MemorySegment memory = lane.buffers().acquireNow(dataBytes);
+        memoryBytes += memory.byteSize();
         return memory;
     }
 

@@ -11,6 +11,9 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.nio.ByteOrder;
 
 /**
  * System calls. Each method returns what the call returns, or {@code -errno} when it failed;
@@ -77,6 +80,8 @@ public final class Libc {
     private static final int AT_SYMLINK_NOFOLLOW = 0x100;
 
     private static final int AF_UNIX = 1;
+    private static final int AF_INET = 2;
+    private static final int AF_INET6 = 10;
     private static final int SOCK_STREAM = 1;
     private static final int SOCK_DGRAM = 2;
     private static final int SOCK_NONBLOCK = 04000;
@@ -84,6 +89,22 @@ public final class Libc {
     private static final int EFD_NONBLOCK = 04000;
     private static final int EFD_CLOEXEC = 02000000;
     private static final int SUN_PATH_BYTES = 108;
+    private static final int SOCKADDR_IN_BYTES = 16;
+    private static final int SOCKADDR_IN6_BYTES = 28;
+
+    private static final int SOL_SOCKET = 1;
+    private static final int SO_REUSEADDR = 2;
+    private static final int SO_KEEPALIVE = 9;
+    private static final int IPPROTO_TCP = 6;
+    private static final int TCP_NODELAY = 1;
+    private static final int TCP_KEEPIDLE = 4;
+    private static final int TCP_KEEPINTVL = 5;
+    private static final int TCP_KEEPCNT = 6;
+    private static final int IPPROTO_IPV6 = 41;
+    private static final int IPV6_V6ONLY = 26;
+    private static final int KEEPALIVE_AFTER_SECONDS = 60;
+    private static final int KEEPALIVE_EVERY_SECONDS = 15;
+    private static final int KEEPALIVE_COUNT = 4;
     private static final int SC_PAGESIZE = 30;
 
     private static final Linker LINKER = Linker.nativeLinker();
@@ -93,6 +114,8 @@ public final class Libc {
     private static final ThreadLocal<MemorySegment> STATE =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
 
+    private static final ValueLayout.OfShort NETWORK_SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
@@ -127,6 +150,12 @@ public final class Libc {
             find("connect", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
     private static final MethodHandle ACCEPT4 =
             find("accept4", FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
+    private static final MethodHandle SETSOCKOPT =
+            find("setsockopt", FunctionDescriptor.of(INT, INT, INT, INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle GETSOCKNAME =
+            find(
+                    "getsockname",
+                    FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
     private static final MethodHandle SHUTDOWN =
             find("shutdown", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle RECV =
@@ -416,21 +445,11 @@ public final class Libc {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = unixAddress(path, arena);
             MemorySegment state = STATE.get();
-            int fd = socket(state);
+            int fd = socket(AF_UNIX, state);
             if (fd < 0) {
                 return fd;
             }
-            int bound =
-                    result(
-                            (int) BIND.invokeExact(state, fd, address, (int) address.byteSize()),
-                            state);
-            int listening =
-                    bound < 0 ? bound : result((int) LISTEN.invokeExact(state, fd, backlog), state);
-            if (listening < 0) {
-                close(fd);
-                return listening;
-            }
-            return fd;
+            return bindAndListen(fd, address, backlog, state);
         } catch (IllegalArgumentException e) {
             throw e;
         } catch (Throwable thrown) {
@@ -438,12 +457,120 @@ public final class Libc {
         }
     }
 
+    /** Gives the descriptor back, or closes it and gives {@code -errno}. */
+    private static int bindAndListen(
+            int fd, MemorySegment address, int backlog, MemorySegment state) throws Throwable {
+        int length = (int) address.byteSize();
+        int bound = result((int) BIND.invokeExact(state, fd, address, length), state);
+        int listening =
+                bound < 0 ? bound : result((int) LISTEN.invokeExact(state, fd, backlog), state);
+        if (listening < 0) {
+            close(fd);
+            return listening;
+        }
+        return fd;
+    }
+
+    /**
+     * A listening, non-blocking TCP socket. The address can be taken again at once after its last
+     * listener has gone. {@code ::} takes IPv6 only, so that {@code 0.0.0.0} can be bound beside
+     * it.
+     *
+     * @param port 0 lets the system choose: see {@link #localPort}
+     */
+    public static int listenTcp(InetAddress host, int port, int backlog) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = inetAddress(host, port, arena);
+            MemorySegment state = STATE.get();
+            boolean six = host instanceof Inet6Address;
+            int fd = socket(six ? AF_INET6 : AF_INET, state);
+            if (fd < 0) {
+                return fd;
+            }
+            int set = setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+            if (set >= 0 && six) {
+                set = setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+            }
+            if (set < 0) {
+                close(fd);
+                return set;
+            }
+            return bindAndListen(fd, address, backlog, state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * Makes a connected TCP socket fit for requests and answers: small messages leave at once, and
+     * a peer that has vanished without a word is noticed after two minutes.
+     */
+    public static int tuneTcp(int fd) {
+        int[][] options = {
+            {IPPROTO_TCP, TCP_NODELAY, 1},
+            {SOL_SOCKET, SO_KEEPALIVE, 1},
+            {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_AFTER_SECONDS},
+            {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EVERY_SECONDS},
+            {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT}
+        };
+        for (int[] option : options) {
+            int set = setOption(fd, option[0], option[1], option[2]);
+            if (set < 0) {
+                return set;
+            }
+        }
+        return 0;
+    }
+
+    private static int setOption(int fd, int level, int name, int value) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment content = arena.allocateFrom(INT, value);
+            int length = (int) content.byteSize();
+            return result(
+                    (int) SETSOCKOPT.invokeExact(state, fd, level, name, content, length), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** The port that a TCP socket is bound to. */
+    public static int localPort(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment address = arena.allocate(SOCKADDR_IN6_BYTES, 4);
+            MemorySegment length = arena.allocateFrom(INT, SOCKADDR_IN6_BYTES);
+            int got = result((int) GETSOCKNAME.invokeExact(state, fd, address, length), state);
+            return got < 0 ? got : Short.toUnsignedInt(address.get(NETWORK_SHORT, 2));
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * {@code struct sockaddr_in}: family (2), port (2), address (4), eight bytes of nothing; {@code
+     * struct sockaddr_in6}: family (2), port (2), flow (4), address (16), scope (4). Port and
+     * address are in network order.
+     */
+    private static MemorySegment inetAddress(InetAddress host, int port, Arena arena) {
+        byte[] bytes = host.getAddress();
+        boolean six = host instanceof Inet6Address;
+        MemorySegment address = arena.allocate(six ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES, 4);
+        address.set(ValueLayout.JAVA_SHORT, 0, (short) (six ? AF_INET6 : AF_INET));
+        address.set(NETWORK_SHORT, 2, (short) port);
+        MemorySegment.copy(bytes, 0, address, ValueLayout.JAVA_BYTE, six ? 8 : 4, bytes.length);
+        if (host instanceof Inet6Address scoped) {
+            address.set(INT, 24, scoped.getScopeId());
+        }
+        return address;
+    }
+
     /** A non-blocking stream socket connected to the one bound to a path. */
     public static int connectUnix(String path) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = unixAddress(path, arena);
             MemorySegment state = STATE.get();
-            int fd = socket(state);
+            int fd = socket(AF_UNIX, state);
             if (fd < 0) {
                 return fd;
             }
@@ -505,9 +632,9 @@ public final class Libc {
         }
     }
 
-    private static int socket(MemorySegment state) throws Throwable {
+    private static int socket(int family, MemorySegment state) throws Throwable {
         int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-        return result((int) SOCKET.invokeExact(state, AF_UNIX, type, 0), state);
+        return result((int) SOCKET.invokeExact(state, family, type, 0), state);
     }
 
     /** {@code struct sockaddr_un}: family as a 16-bit int, then the path with its NUL. */
@@ -685,6 +812,7 @@ public final class Libc {
             case ECANCELED -> "ECANCELED";
             case EACCES -> "EACCES";
             case 98 -> "EADDRINUSE";
+            case 99 -> "EADDRNOTAVAIL";
             default -> "errno " + Math.abs(errno);
         };
     }

@@ -4,10 +4,15 @@ package dev.varve.vdi.time;
 
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
 /** The only place where threads are made; every thread has a name. */
 public final class Threads {
+    private static final long IDLE_SECONDS = 30;
+
     private Threads() {}
 
     /** A platform thread, not yet started, that does not keep the process alive. */
@@ -23,6 +28,23 @@ public final class Threads {
     /** Platform threads for work that blocks, made as they are needed and kept for a while. */
     public static ExecutorService blockingPool(String prefix) {
         return Executors.newCachedThreadPool(platformFactory(prefix));
+    }
+
+    /**
+     * At most so many platform threads for work that only computes; what comes beyond waits its
+     * turn. Threads without work end after a while.
+     */
+    public static ExecutorService computePool(String prefix, int size) {
+        ThreadPoolExecutor pool =
+                new ThreadPoolExecutor(
+                        size,
+                        size,
+                        IDLE_SECONDS,
+                        TimeUnit.SECONDS,
+                        new LinkedBlockingQueue<>(),
+                        platformFactory(prefix));
+        pool.allowCoreThreadTimeOut(true);
+        return pool;
     }
 
     /** A virtual thread, not yet started. */

@@ -12,6 +12,7 @@ import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.MemoryDevice;
 import dev.varve.vdi.block.RawFileDevice;
 import dev.varve.vdi.block.TestLane;
@@ -70,6 +71,24 @@ class LaneTest {
         }
         assertEquals(8000, ran.get());
         assertTrue(lane.wakes() >= 8000);
+    }
+
+    @Test
+    void aTimerThatIsForgottenLeavesNothingBehind() {
+        TestLane lane = new TestLane(2);
+        List<String> ran = new ArrayList<>();
+        LaneTimer forgotten = new LaneTimer(() -> ran.add("forgotten"));
+        LaneTimer kept = new LaneTimer(() -> ran.add("kept"));
+        lane.lane().schedule(forgotten, 0);
+        lane.lane().forget(forgotten);
+        assertEquals(Long.MAX_VALUE, lane.lane().nextTimerNanos());
+        lane.lane().forget(forgotten);
+        lane.lane().schedule(kept, 0);
+        lane.lane().schedule(forgotten, 0);
+        lane.lane().forget(kept);
+        lane.lane().schedule(kept, 0);
+        lane.pump();
+        assertEquals(List.of("forgotten", "kept"), ran.stream().sorted().toList());
     }
 
     @Test

@@ -20,6 +20,8 @@ import dev.varve.hv.xenapi.schema.ApiClass.Trait;
 import dev.varve.sr.spi.SrCapability;
 import dev.varve.vdi.ErrorCode;
 
+import java.util.List;
+
 /** Repositories, their connections to hosts, disks, and the connections of disks to VMs. */
 final class StorageClasses {
     private static final ApiType SR_OPERATION =
@@ -89,6 +91,16 @@ final class StorageClasses {
 
     private static final String DRIVER_PARAMS = "options for the driver; no driver has any";
 
+    private static final ApiType NBD_SERVER =
+            new ApiType.Struct(
+                    "vdi_nbd_server_info",
+                    List.of(
+                            member("exportname", TEXT, "what to ask the server for"),
+                            member("address", TEXT, "the server"),
+                            member("port", INT, "its port"),
+                            member("cert", TEXT, "its certificate, in PEM"),
+                            member("subject", TEXT, "the name in the certificate")));
+
     static final ApiClass SR = sr();
     static final ApiClass PBD = pbd();
     static final ApiClass VDI = vdi();
@@ -96,6 +108,10 @@ final class StorageClasses {
     static final ApiClass SM = sm();
 
     private StorageClasses() {}
+
+    private static ApiType.Struct.Member member(String name, ApiType type, String meaning) {
+        return new ApiType.Struct.Member(name, type, meaning);
+    }
 
     private static ApiType set(ApiType element) {
         return new ApiType.SetOf(element);
@@ -396,6 +412,10 @@ final class StorageClasses {
                         b.method("forget", "Drops what is known of a disk; its data stays.")
                                 .param("vdi", ref("VDI"), "the disk")
                                 .raises(ErrorCode.VDI_IN_USE),
+                        b.method("get_nbd_info", "Where an attached disk is served over NBD.")
+                                .param("self", ref("VDI"), "the disk")
+                                .returns(new ApiType.SetOf(NBD_SERVER))
+                                .raises(ErrorCode.VDI_NOT_ATTACHED),
                         b.method("update", "Finds out the sizes of a disk anew.")
                                 .param("vdi", ref("VDI"), "the disk")
                                 .raises(ErrorCode.VDI_MISSING))
