@@ -327,7 +327,7 @@ public final class Database {
             String key = key(any);
             compares.add(new StateStore.Compare(key, before == null ? 0 : before.revision()));
             if (after.isPresent()) {
-                puts.put(key, Json.text(Json.node(new TreeMap<>(any.values()))));
+                puts.put(key, Json.text(new TreeMap<>(any.values())));
             } else {
                 deletes.add(key);
             }

@@ -2,17 +2,19 @@
 
 package dev.varve.hv.xenapi;
 
+import com.fasterxml.jackson.core.JsonEncoding;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import dev.varve.hv.xenapi.schema.ApiType;
 
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,7 +22,6 @@ import java.util.Map;
 
 /** Between JSON and the values of the schema: text, numbers, truths, lists and maps. */
 final class Json {
-    private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final ObjectMapper MAPPER = mapper();
 
     private Json() {}
@@ -34,7 +35,7 @@ final class Json {
     }
 
     /** Reads a text. */
-    static JsonNode parse(byte[] text) throws java.io.IOException {
+    static JsonNode parse(byte[] text) throws IOException {
         JsonNode node = MAPPER.readTree(text);
         if (node == null || node.isMissingNode()) {
             throw new java.io.EOFException("there is no JSON value");
@@ -51,12 +52,52 @@ final class Json {
         }
     }
 
-    /** Writes a node. */
-    static String text(JsonNode node) {
-        try {
-            return MAPPER.writeValueAsString(node);
-        } catch (JsonProcessingException e) {
+    /** A value as the text of a row. */
+    static String text(Object value) {
+        return new String(bytes(out -> write(out, value)), StandardCharsets.UTF_8);
+    }
+
+    /** Writes a document. */
+    interface Document {
+        void write(JsonGenerator out) throws IOException;
+    }
+
+    /** What a document comes to, in UTF-8. */
+    static byte[] bytes(Document document) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator out = MAPPER.createGenerator(bytes, JsonEncoding.UTF8)) {
+            document.write(out);
+        } catch (IOException e) {
             throw new IllegalStateException("cannot write JSON", e);
+        }
+        return bytes.toByteArray();
+    }
+
+    /** Writes a value. */
+    static void write(JsonGenerator out, Object value) throws IOException {
+        switch (value) {
+            case String text -> out.writeString(text);
+            case Long number -> out.writeNumber(number);
+            case Double number -> out.writeNumber(number);
+            case Boolean truth -> out.writeBoolean(truth);
+            case List<?> list -> {
+                out.writeStartArray();
+                for (Object item : list) {
+                    write(out, item);
+                }
+                out.writeEndArray();
+            }
+            case Map<?, ?> map -> {
+                out.writeStartObject();
+                for (Map.Entry<?, ?> entry : map.entrySet()) {
+                    out.writeFieldName((String) entry.getKey());
+                    write(out, entry.getValue());
+                }
+                out.writeEndObject();
+            }
+            case ApiType.AnyRecord.Value any -> write(out, any.fields());
+            case null, default ->
+                    throw new IllegalArgumentException("no value of the API: " + value);
         }
     }
 
@@ -80,29 +121,6 @@ final class Json {
                 yield items;
             }
             case NULL, MISSING, BINARY, POJO -> null;
-        };
-    }
-
-    /** A value as a node. */
-    static JsonNode node(Object value) {
-        return switch (value) {
-            case String text -> NODES.textNode(text);
-            case Long number -> NODES.numberNode(number);
-            case Double number -> NODES.numberNode(number);
-            case Boolean truth -> NODES.booleanNode(truth);
-            case List<?> list -> {
-                ArrayNode array = NODES.arrayNode();
-                list.forEach(item -> array.add(node(item)));
-                yield array;
-            }
-            case Map<?, ?> map -> {
-                ObjectNode object = NODES.objectNode();
-                map.forEach((key, item) -> object.set((String) key, node(item)));
-                yield object;
-            }
-            case ApiType.AnyRecord.Value any -> node(any.fields());
-            case null, default ->
-                    throw new IllegalArgumentException("no value of the API: " + value);
         };
     }
 }

@@ -2,16 +2,13 @@
 
 package dev.varve.hv.xenapi;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.IntNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import dev.varve.vdi.StorageException;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -42,23 +39,34 @@ public final class JsonRpc {
             throw new MalformedCallException(
                     "a call has a text \"method\" and an array \"params\"");
         }
-        ObjectNode answer = JsonNodeFactory.instance.objectNode();
         boolean second = node.has("jsonrpc");
-        if (second) {
-            answer.put("jsonrpc", "2.0");
-        }
-        try {
-            Object result = dispatcher.call(caller, method.textValue(), plain(params));
-            answer.set("result", Json.node(result));
-            if (!second) {
-                answer.putNull("error");
-            }
-        } catch (StorageException e) {
-            fail(answer, second, e);
-        }
         JsonNode id = node.get("id");
-        answer.set("id", id == null || id.isNull() ? IntNode.valueOf(0) : id);
-        return Json.text(answer).getBytes(StandardCharsets.UTF_8);
+        JsonNode known = id == null || id.isNull() ? IntNode.valueOf(0) : id;
+        Object result;
+        try {
+            result = dispatcher.call(caller, method.textValue(), plain(params));
+        } catch (StorageException e) {
+            return failure(second, known, e);
+        }
+        return Json.bytes(
+                out -> {
+                    out.writeStartObject();
+                    if (second) {
+                        out.writeStringField("jsonrpc", "2.0");
+                    }
+                    out.writeFieldName("result");
+                    Json.write(out, result);
+                    if (!second) {
+                        out.writeNullField("error");
+                    }
+                    writeId(out, known);
+                });
+    }
+
+    private static void writeId(JsonGenerator out, JsonNode id) throws IOException {
+        out.writeFieldName("id");
+        out.writeTree(id);
+        out.writeEndObject();
     }
 
     private static List<Object> plain(JsonNode params) {
@@ -69,18 +77,25 @@ public final class JsonRpc {
         return values;
     }
 
-    private static void fail(ObjectNode answer, boolean second, StorageException failure) {
-        String code = failure.code().wireName();
-        if (second) {
-            ObjectNode error = answer.putObject("error");
-            error.put("code", 1);
-            error.put("message", code);
-            failure.params().forEach(error.putArray("data")::add);
-        } else {
-            answer.putNull("result");
-            ArrayNode error = answer.putArray("error");
-            error.add(code);
-            failure.params().forEach(error::add);
-        }
+    private static byte[] failure(boolean second, JsonNode id, StorageException failure) {
+        List<String> description = Tasks.description(failure);
+        return Json.bytes(
+                out -> {
+                    out.writeStartObject();
+                    if (second) {
+                        out.writeStringField("jsonrpc", "2.0");
+                        out.writeObjectFieldStart("error");
+                        out.writeNumberField("code", 1);
+                        out.writeStringField("message", description.getFirst());
+                        out.writeFieldName("data");
+                        Json.write(out, description.subList(1, description.size()));
+                        out.writeEndObject();
+                    } else {
+                        out.writeNullField("result");
+                        out.writeFieldName("error");
+                        Json.write(out, description);
+                    }
+                    writeId(out, id);
+                });
     }
 }
