@@ -182,8 +182,18 @@ public final class VarveDaemon implements AutoCloseable {
         resources.bind(handlers);
         new Events(database, records, sessions, clock).bind(handlers);
         handlers.bind("system.listMethods", _ -> dispatcher.methods());
-        handlers.bind("host.get_servertime", _ -> Values.time(clock.epochMillis()));
-        handlers.bind("host.get_server_certificate", _ -> pem);
+        handlers.bind(
+                "host.get_servertime",
+                call -> {
+                    database.get("host", call.self());
+                    return Values.time(clock.epochMillis());
+                });
+        handlers.bind(
+                "host.get_server_certificate",
+                call -> {
+                    database.get("host", call.self());
+                    return pem;
+                });
         dispatcher =
                 new Dispatcher(
                         ApiSchema.XENAPI,
