@@ -14,10 +14,15 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Semaphore;
 
 /** Calls as JSON-RPC, version 2 and the older form without a version. */
 public final class JsonRpc {
+    /** From this size on requests are read one after the other. */
+    private static final int LARGE_BYTES = 64 * 1024;
+
     private final Dispatcher dispatcher;
+    private final Semaphore large = new Semaphore(1, true);
 
     /** Calls to the dispatcher. */
     public JsonRpc(Dispatcher dispatcher) {
@@ -30,6 +35,42 @@ public final class JsonRpc {
      * @throws MalformedCallException when the text is no call
      */
     public byte[] answer(Caller caller, byte[] request) throws MalformedCallException {
+        Request call = read(request);
+        ObjectNode answer = JsonNodeFactory.instance.objectNode();
+        boolean second = call.second();
+        if (second) {
+            answer.put("jsonrpc", "2.0");
+        }
+        try {
+            Object result = dispatcher.call(caller, call.method(), call.params());
+            answer.set("result", Json.node(result));
+            if (!second) {
+                answer.putNull("error");
+            }
+        } catch (StorageException e) {
+            fail(answer, second, e);
+        }
+        answer.set("id", call.id());
+        return Json.text(answer).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** A call, whether it is one of version two, and what its answer is to be called. */
+    private record Request(String method, List<Object> params, boolean second, JsonNode id) {}
+
+    private Request read(byte[] request) throws MalformedCallException {
+        if (request.length < LARGE_BYTES) {
+            return parse(request);
+        }
+        // What is read takes many times the room of the text, also before it is known who sent it.
+        large.acquireUninterruptibly();
+        try {
+            return parse(request);
+        } finally {
+            large.release();
+        }
+    }
+
+    private static Request parse(byte[] request) throws MalformedCallException {
         JsonNode node;
         try {
             node = Json.parse(request);
@@ -42,23 +83,12 @@ public final class JsonRpc {
             throw new MalformedCallException(
                     "a call has a text \"method\" and an array \"params\"");
         }
-        ObjectNode answer = JsonNodeFactory.instance.objectNode();
-        boolean second = node.has("jsonrpc");
-        if (second) {
-            answer.put("jsonrpc", "2.0");
-        }
-        try {
-            Object result = dispatcher.call(caller, method.textValue(), plain(params));
-            answer.set("result", Json.node(result));
-            if (!second) {
-                answer.putNull("error");
-            }
-        } catch (StorageException e) {
-            fail(answer, second, e);
-        }
         JsonNode id = node.get("id");
-        answer.set("id", id == null || id.isNull() ? IntNode.valueOf(0) : id);
-        return Json.text(answer).getBytes(StandardCharsets.UTF_8);
+        return new Request(
+                method.textValue(),
+                plain(params),
+                node.has("jsonrpc"),
+                id == null || id.isNull() ? IntNode.valueOf(0) : id);
     }
 
     private static List<Object> plain(JsonNode params) {
