@@ -12,14 +12,14 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** Runs a real program and gives back what it printed. */
-final class Tool {
+public final class Tool {
     /** What a program printed, both streams together, and its exit status. */
-    record Result(int status, String output) {}
+    public record Result(int status, String output) {}
 
     private Tool() {}
 
     /** Skips the test, naming the program, when it is not installed. */
-    static void require(String... names) {
+    public static void require(String... names) {
         for (String name : names) {
             boolean there =
                     List.of("/usr/bin", "/usr/sbin", "/bin", "/usr/local/bin").stream()
@@ -29,7 +29,7 @@ final class Tool {
     }
 
     /** Runs a program that has to succeed. */
-    static String run(String... command) throws IOException, InterruptedException {
+    public static String run(String... command) throws IOException, InterruptedException {
         Result result = tryRun(command);
         if (result.status != 0) {
             throw new AssertionError(
@@ -42,7 +42,8 @@ final class Tool {
         return result.output;
     }
 
-    static Result tryRun(String... command) throws IOException, InterruptedException {
+    /** Runs a program that may fail. */
+    public static Result tryRun(String... command) throws IOException, InterruptedException {
         Path output = Files.createTempFile("tool", ".out");
         try {
             Process process =
