@@ -24,6 +24,9 @@ public final class DaemonMain {
             // Before anything logs: the log belongs into the home.
             System.setProperty("varve.log", home.resolve("log").resolve("varved.log").toString());
             System.setProperty("logback.configurationFile", "logback-daemon.xml");
+            // Read when TLS is used first. A handshake costs the daemon more than its peer, so on
+            // one connection there is only one.
+            System.setProperty("jdk.tls.rejectClientInitiatedRenegotiation", "true");
             run(home);
         } catch (IOException | IllegalArgumentException e) {
             System.err.println("varve: " + e.getMessage());

@@ -230,8 +230,18 @@ public final class VarveDaemon implements AutoCloseable {
     /** What only the daemon as a whole can tell. */
     private void bindOwn(Handlers handlers, Clock clock, String pem, NbdNames names) {
         handlers.bind("system.listMethods", _ -> dispatcher.methods())
-                .bind("host.get_servertime", _ -> Values.time(clock.epochMillis()))
-                .bind("host.get_server_certificate", _ -> pem)
+                .bind(
+                        "host.get_servertime",
+                        call -> {
+                            database.get("host", call.self());
+                            return Values.time(clock.epochMillis());
+                        })
+                .bind(
+                        "host.get_server_certificate",
+                        call -> {
+                            database.get("host", call.self());
+                            return pem;
+                        })
                 .bind("VDI.get_nbd_info", call -> names.servers(call, network.nbdTls()));
     }
 

@@ -164,6 +164,10 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             refuse(context, HttpResponseStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large");
             return;
         }
+        if (!peers.gathers(context.channel(), bytes.readableBytes())) {
+            closing = true;
+            return;
+        }
         byte[] copy = new byte[bytes.readableBytes()];
         bytes.readBytes(copy);
         body.writeBytes(copy);
@@ -185,7 +189,12 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         workers.execute(
                 () -> {
                     Route.Response response = answer(exchange, request);
-                    context.executor().execute(() -> respond(context, response));
+                    context.executor()
+                            .execute(
+                                    () -> {
+                                        peers.answered(context.channel());
+                                        respond(context, response);
+                                    });
                 });
     }
 
@@ -300,7 +309,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         workers.execute(() -> converse(context, takeover, request, raw));
     }
 
-    private static void converse(
+    private void converse(
             ChannelHandlerContext context,
             Route.Takeover takeover,
             Route.Request request,
@@ -313,6 +322,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             LOG.error("{} failed", request.uri(), e);
         } finally {
             raw.discard();
+            context.executor().execute(() -> peers.answered(context.channel()));
             var _ = context.channel().close();
         }
     }

@@ -4,6 +4,7 @@ package dev.varve.hv.http;
 
 import io.netty.channel.Channel;
 
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -18,7 +19,10 @@ final class Peers {
     private final HttpLimits limits;
     private final LinkedHashSet<Channel> all = new LinkedHashSet<>();
     private final LinkedHashSet<Channel> idle = new LinkedHashSet<>();
+    private final Map<Channel, Long> gathering = new LinkedHashMap<>();
+    private final Map<Channel, Long> answering = new HashMap<>();
     private final Map<Channel, Long> waiting = new LinkedHashMap<>();
+    private long gatheredBytes;
     private long waitingBytes;
     private volatile int count;
     private final LongAdder refused = new LongAdder();
@@ -48,9 +52,42 @@ final class Peers {
         return true;
     }
 
-    /** Says that a connection works on a request. */
+    /** Says that a connection works on a request, and no longer gathers its body. */
     void busy(Channel channel) {
         idle.remove(channel);
+        Long bytes = gathering.remove(channel);
+        if (bytes != null) {
+            answering.put(channel, bytes);
+        }
+    }
+
+    /**
+     * Says that a part of a body has come. When all there are take too much, others that still send
+     * make room, the one that began first before the others.
+     *
+     * @return whether there is room for it
+     */
+    boolean gathers(Channel channel, int bytes) {
+        gathering.merge(channel, (long) bytes, Long::sum);
+        gatheredBytes += bytes;
+        while (gatheredBytes > limits.gatheredBytes()) {
+            Channel slowest = gathering.keySet().iterator().next();
+            remove(slowest);
+            var _ = slowest.close();
+            if (slowest.equals(channel)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Says that the body of a request is not needed any more. */
+    void answered(Channel channel) {
+        Long gathered = gathering.remove(channel);
+        Long bytes = gathered == null ? answering.remove(channel) : gathered;
+        if (bytes != null) {
+            gatheredBytes -= bytes;
+        }
     }
 
     /** Says that a connection waits for a request. */
@@ -84,6 +121,9 @@ final class Peers {
         all.remove(channel);
         idle.remove(channel);
         sent(channel);
+        if (!answering.containsKey(channel)) {
+            answered(channel);
+        }
         count = all.size();
     }
 

@@ -64,11 +64,21 @@ final class CliClient {
             InputStream in = link.in();
             OutputStream to = link.out();
             to.write(request());
-            CliWire.expectGreeting(in);
+            greet(in);
             to.write(CliWire.greeting());
             return converse(in, to);
         } catch (EOFException e) {
             throw new IOException("the daemon closed the connection before the command ended", e);
+        }
+    }
+
+    private void greet(InputStream in) throws IOException {
+        try {
+            CliWire.expectGreeting(in);
+        } catch (EOFException e) {
+            throw new IOException(server.notADaemon(), e);
+        } catch (IOException e) {
+            throw new IOException(server.notADaemon() + ": " + e.getMessage(), e);
         }
     }
 

@@ -4,26 +4,35 @@ package dev.varve.hv.xe;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 
 import javax.net.ssl.X509TrustManager;
 
 /**
  * The certificates of the hosts that the user has talked to, in a file of lines {@code HOST:PORT
  * SHA256}. A host that is new is believed and written down; one that shows another certificate than
- * the last time is not believed.
+ * the last time is not believed. Names of hosts are the same in any case of letters.
  */
 final class KnownHosts {
+    private static final Set<PosixFilePermission> ONLY_THE_USER =
+            PosixFilePermissions.fromString("rw-------");
+
     private final Path file;
     private final PrintStream notes;
 
@@ -32,18 +41,18 @@ final class KnownHosts {
         this.notes = notes;
     }
 
-    /** A host shows another certificate than it did before. */
+    /** A host shows another certificate than before, or what it showed before is not known. */
     static final class StrangerException extends IOException {
         private static final long serialVersionUID = 1L;
 
-        StrangerException(String message) {
-            super(message);
+        StrangerException(String message, Throwable cause) {
+            super(message, cause);
         }
     }
 
     /** Looks at the certificate of one host. */
     Witness witness(String host, int port) {
-        return new Witness(host + ":" + port);
+        return new Witness(host.toLowerCase(Locale.ROOT) + ":" + port);
     }
 
     private String recorded(String name) throws IOException {
@@ -63,27 +72,40 @@ final class KnownHosts {
 
     private void record(String name, String fingerprint) throws IOException {
         Files.createDirectories(file.toAbsolutePath().getParent());
-        Files.writeString(
-                file,
-                name + " " + fingerprint + "\n",
-                StandardOpenOption.CREATE,
-                StandardOpenOption.APPEND);
+        String begin = endsInTheMiddleOfALine() ? "\n" : "";
+        byte[] line = (begin + name + " " + fingerprint + "\n").getBytes(StandardCharsets.UTF_8);
+        // Whoever could write to it could make the user believe a stranger.
+        try (SeekableByteChannel channel =
+                Files.newByteChannel(
+                        file,
+                        Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND),
+                        PosixFilePermissions.asFileAttribute(ONLY_THE_USER))) {
+            channel.write(ByteBuffer.wrap(line));
+        }
         notes.println("xe: " + name + " is new; its certificate is " + fingerprint);
+    }
+
+    private boolean endsInTheMiddleOfALine() throws IOException {
+        if (Files.notExists(file)) {
+            return false;
+        }
+        byte[] content = Files.readAllBytes(file);
+        return content.length > 0 && content[content.length - 1] != '\n';
     }
 
     /** Decides about the certificate of one host. */
     final class Witness implements X509TrustManager {
         private final String name;
-        private StrangerException stranger;
+        private StrangerException doubt;
 
         private Witness(String name) {
             this.name = name;
         }
 
         /** Says why the handshake was ended, if it was because of the certificate. */
-        void throwIfStranger() throws StrangerException {
-            if (stranger != null) {
-                throw stranger;
+        void throwIfInDoubt() throws StrangerException {
+            if (doubt != null) {
+                throw doubt;
             }
         }
 
@@ -102,20 +124,29 @@ final class KnownHosts {
                 if (known.isEmpty()) {
                     record(name, shown);
                 } else if (!known.equals(shown)) {
-                    stranger =
-                            new StrangerException(
-                                    name
-                                            + " shows another certificate than before ("
-                                            + shown
-                                            + "): somebody may be between you and it. If its"
-                                            + " certificate was renewed, remove its line from "
-                                            + file);
-                    throw new CertificateException(stranger.getMessage());
+                    throw new StrangerException(
+                            name
+                                    + " shows another certificate than before ("
+                                    + shown
+                                    + "): somebody may be between you and it. If its"
+                                    + " certificate was renewed, remove its line from "
+                                    + file,
+                            null);
                 }
+            } catch (StrangerException e) {
+                throw doubt(e);
             } catch (IOException e) {
-                throw new CertificateException(
-                        "cannot look " + name + " up in " + file + ": " + e.getMessage(), e);
+                throw doubt(
+                        new StrangerException(
+                                "cannot look " + name + " up in " + file + ": " + e.getMessage(),
+                                e));
             }
+        }
+
+        /** Keeps the reason: TLS hides it behind one of its own. */
+        private CertificateException doubt(StrangerException reason) {
+            doubt = reason;
+            return new CertificateException(reason);
         }
 
         @Override

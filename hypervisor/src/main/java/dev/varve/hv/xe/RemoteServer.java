@@ -61,6 +61,22 @@ final class RemoteServer extends Server {
         }
     }
 
+    @Override
+    String notADaemon() {
+        String advice =
+                plain
+                        ? "; it may want TLS: leave --nossl out"
+                        : "; it may be the port of something else";
+        return host + " does not answer on port " + port + " as a daemon does" + advice;
+    }
+
+    /** The address, as for a browser. */
+    @Override
+    public String toString() {
+        String name = host.indexOf(':') >= 0 ? "[" + host + "]" : host;
+        return (plain ? "http://" : "https://") + name + ":" + port;
+    }
+
     private Socket secure(Socket socket) throws IOException {
         KnownHosts.Witness witness = known.witness(host, port);
         try {
@@ -73,7 +89,7 @@ final class RemoteServer extends Server {
         } catch (GeneralSecurityException e) {
             throw new IOException("this Java has no TLS", e);
         } catch (SSLException e) {
-            witness.throwIfStranger();
+            witness.throwIfInDoubt();
             throw e;
         }
     }

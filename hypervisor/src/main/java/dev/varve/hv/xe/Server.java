@@ -30,6 +30,9 @@ abstract class Server {
     /** Connects; fails with what to do. */
     abstract Link connect() throws IOException;
 
+    /** What to say when somebody answers who is no daemon. */
+    abstract String notADaemon();
+
     /** The daemon behind the socket file under a home directory. */
     static Server local(Path home) {
         return new Local(home);
@@ -40,6 +43,16 @@ abstract class Server {
 
         Local(Path home) {
             this.home = home;
+        }
+
+        @Override
+        String notADaemon() {
+            return "what runs under " + home + " does not answer as a daemon does";
+        }
+
+        @Override
+        public String toString() {
+            return "the daemon under " + home;
         }
 
         @Override

@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * What the user wants of {@code xe} itself: from the file {@code ~/.xe}, then the environment
@@ -20,6 +21,8 @@ final class XeOptions {
     private static final int HTTPS = 443;
     private static final int HTTP = 80;
     private static final int HIGHEST_PORT = 65535;
+    private static final Set<String> NEED_VALUES =
+            Set.of("server", "port", "username", "password", "passwordfile");
 
     private final List<String> words = new ArrayList<>();
     private String server = "";
@@ -68,6 +71,10 @@ final class XeOptions {
         int equals = setting.indexOf('=');
         String name = equals < 0 ? setting : setting.substring(0, equals).strip();
         String value = equals < 0 ? "" : setting.substring(equals + 1).strip();
+        if (equals < 0 && NEED_VALUES.contains(name)) {
+            throw new IOException(
+                    where + ": the setting " + name + " needs a value: " + name + "=...");
+        }
         switch (name) {
             case "server" -> server = value;
             case "port" -> port = port(where, value);
@@ -111,15 +118,17 @@ final class XeOptions {
     }
 
     private static int port(String where, String text) throws IOException {
+        int port;
         try {
-            int port = Integer.parseInt(text);
-            if (port > 0 && port <= HIGHEST_PORT) {
-                return port;
-            }
+            port = Integer.parseInt(text);
         } catch (NumberFormatException e) {
-            throw new IOException(where + ": " + text + " is no port", e);
+            port = 0;
         }
-        throw new IOException(where + ": a port is between 1 and " + HIGHEST_PORT);
+        if (port <= 0 || port > HIGHEST_PORT) {
+            throw new IOException(
+                    where + ": \"" + text + "\" is no port; one is between 1 and " + HIGHEST_PORT);
+        }
+        return port;
     }
 
     private static String firstLine(String file) throws IOException {
@@ -128,6 +137,9 @@ final class XeOptions {
             return lines.isEmpty() ? "" : lines.getFirst();
         } catch (NoSuchFileException e) {
             throw new IOException("there is no password file " + file, e);
+        } catch (IOException e) {
+            throw new IOException(
+                    "cannot read the password file " + file + ": " + e.getMessage(), e);
         }
     }
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonEncoding;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -22,21 +23,32 @@ import java.util.Map;
 
 /** Between JSON and the values of the schema: text, numbers, truths, lists and maps. */
 final class Json {
-    private static final ObjectMapper MAPPER = mapper();
+    private static final ObjectMapper MAPPER = JsonMapper.builder().build();
+
+    /**
+     * How many values, names and brackets a text may have; each takes about 200 bytes in memory.
+     */
+    private static final long MOST_TOKENS = 100_000;
+
+    private static final ObjectMapper CLIENT_MAPPER = clientMapper();
 
     private Json() {}
 
-    private static ObjectMapper mapper() {
-        JsonMapper mapper = JsonMapper.builder().build();
+    private static ObjectMapper clientMapper() {
+        JsonMapper mapper =
+                JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
         mapper.getFactory()
                 .setStreamReadConstraints(
-                        StreamReadConstraints.builder().maxNestingDepth(64).build());
+                        StreamReadConstraints.builder()
+                                .maxNestingDepth(64)
+                                .maxTokenCount(MOST_TOKENS)
+                                .build());
         return mapper;
     }
 
-    /** Reads a text. */
+    /** Reads a text of a client, which is limited in depth and in number of values. */
     static JsonNode parse(byte[] text) throws IOException {
-        JsonNode node = MAPPER.readTree(text);
+        JsonNode node = CLIENT_MAPPER.readTree(text);
         if (node == null || node.isMissingNode()) {
             throw new java.io.EOFException("there is no JSON value");
         }

@@ -11,10 +11,15 @@ import dev.varve.vdi.StorageException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Semaphore;
 
 /** Calls as JSON-RPC, version 2 and the older form without a version. */
 public final class JsonRpc {
+    /** From this size on requests are read one after the other. */
+    private static final int LARGE_BYTES = 64 * 1024;
+
     private final Dispatcher dispatcher;
+    private final Semaphore large = new Semaphore(1, true);
 
     /** Calls to the dispatcher. */
     public JsonRpc(Dispatcher dispatcher) {
@@ -27,6 +32,51 @@ public final class JsonRpc {
      * @throws MalformedCallException when the text is no call
      */
     public byte[] answer(Caller caller, byte[] request) throws MalformedCallException {
+        Request call = read(request);
+        Object result;
+        try {
+            result = dispatcher.call(caller, call.method(), call.params());
+        } catch (StorageException e) {
+            return failure(call, e);
+        }
+        return Json.bytes(
+                out -> {
+                    out.writeStartObject();
+                    if (call.second()) {
+                        out.writeStringField("jsonrpc", "2.0");
+                    }
+                    out.writeFieldName("result");
+                    Json.write(out, result);
+                    if (!call.second()) {
+                        out.writeNullField("error");
+                    }
+                    writeId(out, call.id());
+                });
+    }
+
+    private static void writeId(JsonGenerator out, JsonNode id) throws IOException {
+        out.writeFieldName("id");
+        out.writeTree(id);
+        out.writeEndObject();
+    }
+
+    /** A call, whether it is one of version two, and what its answer is to be called. */
+    private record Request(String method, List<Object> params, boolean second, JsonNode id) {}
+
+    private Request read(byte[] request) throws MalformedCallException {
+        if (request.length < LARGE_BYTES) {
+            return parse(request);
+        }
+        // What is read takes many times the room of the text, also before it is known who sent it.
+        large.acquireUninterruptibly();
+        try {
+            return parse(request);
+        } finally {
+            large.release();
+        }
+    }
+
+    private static Request parse(byte[] request) throws MalformedCallException {
         JsonNode node;
         try {
             node = Json.parse(request);
@@ -39,34 +89,12 @@ public final class JsonRpc {
             throw new MalformedCallException(
                     "a call has a text \"method\" and an array \"params\"");
         }
-        boolean second = node.has("jsonrpc");
         JsonNode id = node.get("id");
-        JsonNode known = id == null || id.isNull() ? IntNode.valueOf(0) : id;
-        Object result;
-        try {
-            result = dispatcher.call(caller, method.textValue(), plain(params));
-        } catch (StorageException e) {
-            return failure(second, known, e);
-        }
-        return Json.bytes(
-                out -> {
-                    out.writeStartObject();
-                    if (second) {
-                        out.writeStringField("jsonrpc", "2.0");
-                    }
-                    out.writeFieldName("result");
-                    Json.write(out, result);
-                    if (!second) {
-                        out.writeNullField("error");
-                    }
-                    writeId(out, known);
-                });
-    }
-
-    private static void writeId(JsonGenerator out, JsonNode id) throws IOException {
-        out.writeFieldName("id");
-        out.writeTree(id);
-        out.writeEndObject();
+        return new Request(
+                method.textValue(),
+                plain(params),
+                node.has("jsonrpc"),
+                id == null || id.isNull() ? IntNode.valueOf(0) : id);
     }
 
     private static List<Object> plain(JsonNode params) {
@@ -77,12 +105,12 @@ public final class JsonRpc {
         return values;
     }
 
-    private static byte[] failure(boolean second, JsonNode id, StorageException failure) {
+    private static byte[] failure(Request call, StorageException failure) {
         List<String> description = Tasks.description(failure);
         return Json.bytes(
                 out -> {
                     out.writeStartObject();
-                    if (second) {
+                    if (call.second()) {
                         out.writeStringField("jsonrpc", "2.0");
                         out.writeObjectFieldStart("error");
                         out.writeNumberField("code", 1);
@@ -95,7 +123,7 @@ public final class JsonRpc {
                         out.writeFieldName("error");
                         Json.write(out, description);
                     }
-                    writeId(out, id);
+                    writeId(out, call.id());
                 });
     }
 }

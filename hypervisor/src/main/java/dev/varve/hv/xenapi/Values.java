@@ -23,6 +23,10 @@ public final class Values {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HH:mm:ss'Z'").withZone(ZoneOffset.UTC);
 
+    /** XML-RPC knows no zones, so most of its clients write none; UTC is meant. */
+    private static final DateTimeFormatter TIME_SENT =
+            DateTimeFormatter.ofPattern("yyyyMMdd'T'HH:mm:ss['Z']").withZone(ZoneOffset.UTC);
+
     private final ApiSchema schema;
     private final boolean fromClients;
 
@@ -65,8 +69,7 @@ public final class Values {
                 }
                 yield text;
             }
-            case ApiType.Ref _ when value instanceof String text ->
-                    OpaqueRef.isNull(text) ? OpaqueRef.NULL : text;
+            case ApiType.Ref ref when value instanceof String text -> reference(ref, text);
             case ApiType.SetOf set when value instanceof List<?> list -> {
                 List<Object> items = new ArrayList<>();
                 for (Object item : list) {
@@ -84,7 +87,7 @@ public final class Values {
                 yield ApiType.freeze(items);
             }
             case ApiType.RecordOf rec when value instanceof Map<?, ?> entries ->
-                    record(schema.require(rec.className()), entries);
+                    record(rec, entries);
             default -> throw ErrorCode.FIELD_TYPE_ERROR.with(name);
         };
     }
@@ -96,7 +99,15 @@ public final class Values {
         return value;
     }
 
-    private Object record(ApiClass type, Map<?, ?> entries) {
+    private String reference(ApiType.Ref type, String value) {
+        if (fromClients && !Texts.fits(value)) {
+            throw ErrorCode.HANDLE_INVALID.with(type.className(), Texts.fit(value));
+        }
+        return OpaqueRef.isNull(value) ? OpaqueRef.NULL : value;
+    }
+
+    private Object record(ApiType.RecordOf rec, Map<?, ?> entries) {
+        ApiClass type = schema.require(rec.className());
         Map<String, Object> fields = new TreeMap<>();
         for (Map.Entry<?, ?> entry : entries.entrySet()) {
             String name = String.valueOf(entry.getKey());
@@ -104,7 +115,11 @@ public final class Values {
                     type.field(name)
                             .filter(ApiField::visible)
                             .orElseThrow(() -> ErrorCode.FIELD_TYPE_ERROR.with(name));
-            fields.put(name, coerce(field.type(), entry.getValue(), name));
+            // Some clients send all fields, and values that are none in those that nobody may
+            // choose.
+            if (field.access() != ApiField.Access.READ_ONLY && !rec.without().contains(name)) {
+                fields.put(name, coerce(field.type(), entry.getValue(), name));
+            }
         }
         return fields;
     }
@@ -138,7 +153,7 @@ public final class Values {
 
     private static String timeText(String text, String name) {
         try {
-            return TIME.format(TIME.parse(text));
+            return TIME.format(TIME_SENT.parse(text));
         } catch (DateTimeParseException e) {
             throw ErrorCode.FIELD_TYPE_ERROR.with(name);
         }

@@ -2,11 +2,17 @@
 
 package dev.varve.hv.xenapi;
 
-import java.io.ByteArrayInputStream;
+import java.io.StringReader;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 import javax.xml.stream.XMLInputFactory;
 import javax.xml.stream.XMLStreamConstants;
@@ -23,6 +29,13 @@ import javax.xml.stream.XMLStreamReader;
 public record XmlCall(String method, List<Object> params) {
     /** How deep values may nest. */
     public static final int MOST_LEVELS = 64;
+
+    /** What the beginning of a document says about its encoding, after the mark of UTF-8. */
+    private static final Pattern ENCODING =
+            Pattern.compile(
+                    "(?:\u00ef\u00bb\u00bf)?<\\?xml[^>]*\\sencoding\\s*=\\s*[\"']([A-Za-z0-9._-]+)[\"']");
+
+    private static final int HEAD_BYTES = 200;
 
     private static XMLInputFactory factory() {
         XMLInputFactory factory = XMLInputFactory.newDefaultFactory();
@@ -41,7 +54,7 @@ public record XmlCall(String method, List<Object> params) {
     public static XmlCall parse(byte[] document) throws MalformedCallException {
         try {
             XMLStreamReader reader =
-                    factory().createXMLStreamReader(new ByteArrayInputStream(document));
+                    factory().createXMLStreamReader(new StringReader(text(document)));
             try {
                 return new Parser(reader).call();
             } finally {
@@ -49,6 +62,23 @@ public record XmlCall(String method, List<Object> params) {
             }
         } catch (XMLStreamException e) {
             throw new MalformedCallException("the request is not XML: " + e.getMessage(), e);
+        }
+    }
+
+    /** The text, decoded here: the parser writes to the standard error when it cannot do so. */
+    private static String text(byte[] document) throws MalformedCallException {
+        int length = Math.min(document.length, HEAD_BYTES);
+        String head = new String(document, 0, length, StandardCharsets.ISO_8859_1);
+        Matcher named = ENCODING.matcher(head);
+        try {
+            Charset charset =
+                    named.lookingAt() ? Charset.forName(named.group(1)) : StandardCharsets.UTF_8;
+            String text = charset.newDecoder().decode(ByteBuffer.wrap(document)).toString();
+            return text.startsWith("\ufeff") ? text.substring(1) : text;
+        } catch (IllegalArgumentException | UnsupportedOperationException e) {
+            throw new MalformedCallException("the request has an unknown encoding", e);
+        } catch (CharacterCodingException e) {
+            throw new MalformedCallException("the request is not in its encoding", e);
         }
     }
 

@@ -109,7 +109,9 @@ final class XmlText {
                 case '>' -> xml.append("&gt;");
                 // Parsers turn a bare one into the end of a line.
                 case '\r' -> xml.append("&#13;");
-                default -> xml.append(c);
+                case '\t', '\n' -> xml.append(c);
+                // An error may repeat what only JSON can say.
+                default -> xml.append(c < ' ' || c >= 0xfffe ? '\ufffd' : c);
             }
         }
     }

@@ -166,9 +166,9 @@ final class DaemonNbdTest {
                 SocketChannel.open(UnixDomainSocketAddress.of(daemon.socket()))) {
             InputStream in = Channels.newInputStream(channel);
             OutputStream to = Channels.newOutputStream(channel);
-            String head = "POST /cli HTTP/1.0\r\ncontent-length: %d\r\n\r\n%s\n";
             to.write(
-                    head.formatted(command.length() + 1, command)
+                    "POST /cli HTTP/1.0\r\ncontent-length: %d\r\n\r\n%s\n"
+                            .formatted(command.length() + 1, command)
                             .getBytes(StandardCharsets.US_ASCII));
             CliWire.expectGreeting(in);
             to.write(CliWire.greeting());
@@ -189,10 +189,8 @@ final class DaemonNbdTest {
         try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
             assertTrue(client.getInputStream().read() >= 0, "it greets");
             xe("varve-passwd");
-            while (client.getInputStream().read() >= 0) {
-                // The rest of the greeting comes first.
-                continue;
-            }
+            // The rest of the greeting comes first, then the end.
+            client.getInputStream().readAllBytes();
         }
         assertEquals(
                 List.of(), call("VDI.get_nbd_info", ((List<?>) call("VDI.get_all")).getFirst()));

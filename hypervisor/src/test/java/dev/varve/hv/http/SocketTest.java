@@ -238,7 +238,7 @@ final class SocketTest {
         var workers = Threads.virtualFactory("worker-");
         try (HttpServer server =
                 new HttpServer(new Router(List.of()), work -> workers.newThread(work).start())) {
-            server.listen(socket, new HttpLimits(50, 50, 50, 50, 2, 100, 100));
+            server.listen(socket, new HttpLimits(50, 50, 50, 50, 2, 100, 100, 100));
             try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
                 channel.connect(UnixDomainSocketAddress.of(socket));
                 send(Channels.newOutputStream(channel), "POST /cli HT");

@@ -42,6 +42,7 @@ public final class Tool {
         return result.output;
     }
 
+    /** Runs a program that may fail. */
     public static Result tryRun(String... command) throws IOException, InterruptedException {
         Path output = Files.createTempFile("tool", ".out");
         try {

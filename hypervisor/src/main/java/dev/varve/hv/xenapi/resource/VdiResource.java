@@ -67,8 +67,6 @@ final class VdiResource {
                                 "other_config",
                                 "xenstore_data",
                                 "sm_config",
-                                "on_boot",
-                                "allow_caching",
                                 "tags");
         ApiObject sr = stack.database().get("SR", (String) fields.get("SR"));
         UUID uuid = stack.env().random().uuid();

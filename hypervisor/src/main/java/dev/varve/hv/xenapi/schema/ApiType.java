@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -51,8 +52,22 @@ public sealed interface ApiType {
     /** Values by key; keys are always held as text. */
     record MapOf(ApiType key, ApiType value) implements ApiType {}
 
-    /** All fields of an object of a class. */
-    record RecordOf(String className) implements ApiType {}
+    /**
+     * The fields of an object of a class.
+     *
+     * @param without fields that are ignored when a client sends them
+     */
+    record RecordOf(String className, Set<String> without) implements ApiType {
+        /** Some fields of a class. */
+        public RecordOf {
+            without = Set.copyOf(without);
+        }
+
+        /** The fields of a class. */
+        public RecordOf(String className) {
+            this(className, Set.of());
+        }
+    }
 
     /** A number of 32 bits, which XML-RPC sends as a number and not as text. */
     record Count() implements ApiType {}

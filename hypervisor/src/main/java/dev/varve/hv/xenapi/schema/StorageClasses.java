@@ -21,6 +21,7 @@ import dev.varve.sr.spi.SrCapability;
 import dev.varve.vdi.ErrorCode;
 
 import java.util.List;
+import java.util.Set;
 
 /** Repositories, their connections to hosts, disks, and the connections of disks to VMs. */
 final class StorageClasses {
@@ -77,6 +78,11 @@ final class StorageClasses {
                     "blocked",
                     "revert_to",
                     "revert_from");
+
+    /** Two fields have side effects: they are set by calls of their own, and not before. */
+    private static final ApiType VDI_RECORD =
+            new ApiType.RecordOf("VDI", Set.of("on_boot", "allow_caching"));
+
     private static final ApiType VBD_OPERATION =
             oneOf(
                     "vbd_operations",
@@ -349,7 +355,7 @@ final class StorageClasses {
                 .methods(
                         b.method("create", "Makes a disk that reads as zero.")
                                 .needs(SrCapability.VDI_CREATE)
-                                .param("record", new ApiType.RecordOf("VDI"), "its fields")
+                                .param("record", VDI_RECORD, "its fields")
                                 .returns(ref("VDI"))
                                 .tasked()
                                 .raises(ErrorCode.SR_NOT_ATTACHED, ErrorCode.VDI_TOO_LARGE),

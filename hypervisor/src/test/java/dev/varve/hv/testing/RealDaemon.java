@@ -1,0 +1,157 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.hv.testing;
+
+import dev.varve.hv.daemon.DaemonMain;
+import dev.varve.hv.daemon.Settings;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+import javax.net.ssl.SSLContext;
+
+/** A daemon in a process of its own, on the network, with a heap of a given size. */
+public final class RealDaemon implements AutoCloseable {
+    private final Path home;
+    private final Process process;
+    private final Map<String, Integer> ports;
+
+    /** Starts the daemon and sets its password, {@link NetworkDaemon#PASSWORD}. */
+    public RealDaemon(Path home, long heapMib) throws IOException {
+        this.home = home;
+        this.ports = freePorts();
+        Files.writeString(
+                home.resolve(Settings.FILE),
+                "api.https=127.0.0.1:%d\napi.http=127.0.0.1:%d\nnbd.tls=off\n"
+                        .formatted(ports.get("https"), ports.get("http")));
+        String path =
+                Optional.ofNullable(System.getProperty("jdk.module.path"))
+                                .map(modules -> modules + ":")
+                                .orElse("")
+                        + System.getProperty("java.class.path");
+        Path output = home.resolve("output");
+        process =
+                new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "--enable-native-access=ALL-UNNAMED",
+                                "--sun-misc-unsafe-memory-access=allow",
+                                "-XX:+UseSerialGC",
+                                "-Xmx" + heapMib + "m",
+                                "-XX:+ExitOnOutOfMemoryError",
+                                "-XX:-UsePerfData",
+                                "-cp",
+                                path,
+                                DaemonMain.class.getName(),
+                                "--home",
+                                home.toString())
+                        .redirectError(output.toFile())
+                        .start();
+        String line = process.inputReader(StandardCharsets.UTF_8).readLine();
+        if (line == null || !line.startsWith("varve is running")) {
+            process.destroyForcibly();
+            throw new IOException("the daemon does not start: " + Files.readString(output));
+        }
+        String session = login();
+        rpc("session.change_password", session, "", NetworkDaemon.PASSWORD);
+    }
+
+    /** Two ports that nobody listens on now. */
+    private static Map<String, Integer> freePorts() throws IOException {
+        InetAddress here = InetAddress.getLoopbackAddress();
+        try (ServerSocket first = new ServerSocket(0, 1, here);
+                ServerSocket second = new ServerSocket(0, 1, here)) {
+            return Map.of("http", first.getLocalPort(), "https", second.getLocalPort());
+        }
+    }
+
+    /** The port of {@code http} or {@code https}. */
+    public int port(String scheme) {
+        return ports.get(scheme);
+    }
+
+    /** Sends a call through the socket file and gives the answer. */
+    public String local(String request) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            channel.connect(UnixDomainSocketAddress.of(home.resolve("run").resolve("xapi.sock")));
+            byte[] body = request.getBytes(StandardCharsets.UTF_8);
+            String head =
+                    "POST /jsonrpc HTTP/1.1\r\nConnection: close\r\nContent-Length: "
+                            + body.length
+                            + "\r\n\r\n";
+            channel.write(ByteBuffer.wrap(head.getBytes(StandardCharsets.US_ASCII)));
+            channel.write(ByteBuffer.wrap(body));
+            return new String(
+                    Channels.newInputStream(channel).readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    /** Calls a method whose parameters are texts without anything to escape. */
+    public String rpc(String method, String... params) throws IOException {
+        String list = params.length == 0 ? "" : "\"" + String.join("\",\"", params) + "\"";
+        String answer = local("{\"method\":\"" + method + "\",\"params\":[" + list + "]}");
+        if (!answer.contains("\"error\":null")) {
+            throw new IOException(method + ": " + answer);
+        }
+        return answer;
+    }
+
+    /** Logs the owner in and gives the session. */
+    public String login() throws IOException {
+        String answer = rpc("session.login_with_password", "root", "");
+        int at = answer.indexOf("OpaqueRef:");
+        return answer.substring(at, answer.indexOf('"', at));
+    }
+
+    private long status(String key) throws IOException {
+        List<String> lines =
+                Files.readAllLines(Path.of("/proc", Long.toString(process.pid()), "status"));
+        for (String line : lines) {
+            if (line.startsWith(key + ":")) {
+                return Long.parseLong(line.replaceAll("[^0-9]", ""));
+            }
+        }
+        throw new IOException("there is no " + key + " in " + lines);
+    }
+
+    /** How many threads the process has. */
+    public long threads() throws IOException {
+        return status("Threads");
+    }
+
+    /** The most memory that the process ever had, in MiB. */
+    public long peakMib() throws IOException {
+        return status("VmHWM") / 1024;
+    }
+
+    /** TLS for clients that believe the certificate of the host. */
+    public SSLContext trusting() throws GeneralSecurityException, IOException {
+        return NetworkDaemon.trusting(home);
+    }
+
+    @Override
+    public void close() throws IOException {
+        process.destroy();
+        try {
+            if (!process.waitFor(30, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+                throw new AssertionError("the daemon does not end");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
