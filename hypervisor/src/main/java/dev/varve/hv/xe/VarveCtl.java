@@ -82,9 +82,10 @@ public final class VarveCtl {
     }
 
     /** A new password: typed twice on a terminal, or the first line of the input. */
+    @SuppressWarnings("SystemConsoleNull") // it is null when the input is a pipe
     private static String newPassword() throws IOException {
         Console console = System.console();
-        if (console.isTerminal()) {
+        if (console != null && console.isTerminal()) {
             char[] first = console.readPassword("New password for root: ");
             char[] second = console.readPassword("The same again: ");
             if (first == null || !Arrays.equals(first, second)) {
