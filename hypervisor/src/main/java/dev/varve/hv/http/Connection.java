@@ -34,6 +34,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -189,13 +190,22 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         workers.execute(
                 () -> {
                     Route.Response response = answer(exchange, request);
-                    context.executor()
-                            .execute(
-                                    () -> {
-                                        peers.answered(context.channel());
-                                        respond(context, response);
-                                    });
+                    onLoop(
+                            context,
+                            () -> {
+                                peers.answered(context.channel());
+                                respond(context, response);
+                            });
                 });
+    }
+
+    private static void onLoop(ChannelHandlerContext context, Runnable work) {
+        try {
+            context.executor().execute(work);
+        } catch (RejectedExecutionException e) {
+            // The server has stopped meanwhile, and the connection is gone with it.
+            LOG.debug("a call ended after the server", e);
+        }
     }
 
     private Route.Request request(byte[] content) {
@@ -322,7 +332,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             LOG.error("{} failed", request.uri(), e);
         } finally {
             raw.discard();
-            context.executor().execute(() -> peers.answered(context.channel()));
+            onLoop(context, () -> peers.answered(context.channel()));
             var _ = context.channel().close();
         }
     }
