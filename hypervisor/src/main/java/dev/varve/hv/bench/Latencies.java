@@ -11,7 +11,11 @@ import java.util.List;
  * <p><b>Threads:</b> one adds.
  */
 final class Latencies {
-    private long[] nanos = new long[1 << 16];
+    /**
+     * Small at first: with many clients in this process, large ones would make its collector pause.
+     */
+    private long[] nanos = new long[1 << 10];
+
     private int count;
 
     void add(long value) {

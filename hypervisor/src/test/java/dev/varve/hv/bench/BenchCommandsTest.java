@@ -123,10 +123,10 @@ final class BenchCommandsTest {
                             listeners,
                             3,
                             number -> daemon.renamePool(session, Integer.toString(number)));
-            assertEquals(6, delays.count());
+            assertEquals(4, delays.count(), "all but the first change, for two listeners");
         }
         try (PlainListeners plain = new PlainListeners(directory.resolve("plain.sock"), 2)) {
-            assertEquals(6, EventDelays.measure(plain.all(), 3, plain::send).count());
+            assertEquals(4, EventDelays.measure(plain.all(), 3, plain::send).count());
         }
     }
 
