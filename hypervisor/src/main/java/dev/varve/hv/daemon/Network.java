@@ -80,6 +80,7 @@ final class Network implements AutoCloseable {
             SSLContext tls = certificate.context();
             listen(settings.apiHttps(), Optional.of(tls));
             listen(settings.apiHttp(), Optional.empty());
+            // A context of its own: NBD bounds how many TLS sessions are remembered in it.
             nbdTls = serve(settings.nbdTls(), Optional.of(certificate.context()));
             serve(settings.nbdTcp(), Optional.empty());
         } catch (IOException e) {

@@ -257,11 +257,6 @@ public final class HostCertificate {
         }
     }
 
-    /** When it ends. */
-    public Instant notAfter() {
-        return chain.getFirst().getNotAfter().toInstant();
-    }
-
     /** The SHA-256 of the certificate, in hexadecimal, by which people compare it. */
     public String fingerprint() throws IOException {
         try {

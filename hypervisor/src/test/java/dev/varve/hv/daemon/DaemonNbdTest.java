@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.hv.nbd.Tool;
 import dev.varve.hv.storage.Drivers;
 import dev.varve.hv.storage.LaneStorageEngine;
-import dev.varve.hv.xe.CliWire;
+import dev.varve.hv.testing.TestDaemon;
 import dev.varve.hv.xenapi.Caller;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
@@ -22,14 +22,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URLEncoder;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -160,27 +155,6 @@ final class DaemonNbdTest {
         assertTrue(!listed.output().contains(bare.substring(1)), listed.output());
     }
 
-    /** Runs a command through the socket file, which only the owner can. */
-    private void xe(String command) throws IOException {
-        try (SocketChannel channel =
-                SocketChannel.open(UnixDomainSocketAddress.of(daemon.socket()))) {
-            InputStream in = Channels.newInputStream(channel);
-            OutputStream to = Channels.newOutputStream(channel);
-            to.write(
-                    "POST /cli HTTP/1.0\r\ncontent-length: %d\r\n\r\n%s\n"
-                            .formatted(command.length() + 1, command)
-                            .getBytes(StandardCharsets.US_ASCII));
-            CliWire.expectGreeting(in);
-            to.write(CliWire.greeting());
-            CliWire.Reader frame;
-            do {
-                frame = CliWire.Reader.next(in);
-                frame.number();
-            } while (frame.number() != CliWire.EXIT);
-            assertEquals(0, frame.number());
-        }
-    }
-
     @Test
     void endsWithThePassword() throws Exception {
         call("session.change_password", "", "a good password");
@@ -188,7 +162,7 @@ final class DaemonNbdTest {
         int port = Math.toIntExact((Long) server.get("port"));
         try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
             assertTrue(client.getInputStream().read() >= 0, "it greets");
-            xe("varve-passwd");
+            TestDaemon.xe(daemon, "varve-passwd").ok();
             // The rest of the greeting comes first, then the end.
             client.getInputStream().readAllBytes();
         }

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.hv.http.HttpServer;
 import dev.varve.hv.storage.Drivers;
 import dev.varve.hv.testing.FakeStorage;
+import dev.varve.hv.testing.NetworkDaemon;
+import dev.varve.hv.testing.TestDaemon;
 import dev.varve.hv.xenapi.Caller;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
@@ -21,7 +23,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.HttpURLConnection;
@@ -32,8 +33,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.KeyStore;
-import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -41,7 +40,6 @@ import java.util.concurrent.TimeUnit;
 
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManagerFactory;
 
 /** The daemon on the network, as clients of the JDK see it. */
 final class NetworkTest {
@@ -88,22 +86,6 @@ final class NetworkTest {
                 .orElseThrow();
     }
 
-    private SSLContext trusting() throws Exception {
-        KeyStore trusted = KeyStore.getInstance("PKCS12");
-        trusted.load(null, null);
-        byte[] pem = Files.readAllBytes(home.resolve("tls").resolve("host.crt"));
-        trusted.setCertificateEntry(
-                "host",
-                CertificateFactory.getInstance("X.509")
-                        .generateCertificate(new ByteArrayInputStream(pem)));
-        TrustManagerFactory trust =
-                TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        trust.init(trusted);
-        SSLContext context = SSLContext.getInstance("TLS");
-        context.init(null, trust.getTrustManagers(), null);
-        return context;
-    }
-
     private static String rpc(String address, String method, String params) throws IOException {
         return rpc(null, address, method, params);
     }
@@ -135,7 +117,7 @@ final class NetworkTest {
     @Test
     void servesTlsWithACertificateThatClientsCanCheck() throws Exception {
         setPassword(PASSWORD);
-        SSLContext client = trusting();
+        SSLContext client = NetworkDaemon.trusting(home);
         for (String host : List.of("localhost", "127.0.0.1")) {
             String address = "https://" + host + ":" + port("https");
             String answer =
@@ -181,39 +163,13 @@ final class NetworkTest {
         setPassword(PASSWORD);
         int port = port("http");
         try (Socket idle = new Socket(InetAddress.getLoopbackAddress(), port)) {
-            List<String> said = xe("varve-passwd");
-            assertTrue(said.toString().contains("no password is set"), said.toString());
+            String said = TestDaemon.xe(daemon, "varve-passwd").ok();
+            assertTrue(said.contains("no password is set"), said);
             assertEquals(-1, idle.getInputStream().read());
         }
         assertThrows(
                 IOException.class,
                 () -> new Socket(InetAddress.getLoopbackAddress(), port).close());
-    }
-
-    private List<String> xe(String... words) throws IOException {
-        List<String> lines = new ArrayList<>();
-        try (var channel =
-                java.nio.channels.SocketChannel.open(
-                        java.net.UnixDomainSocketAddress.of(daemon.socket()))) {
-            var in = java.nio.channels.Channels.newInputStream(channel);
-            var to = java.nio.channels.Channels.newOutputStream(channel);
-            byte[] body = (String.join("\n", words) + "\n").getBytes(StandardCharsets.UTF_8);
-            to.write(
-                    ("POST /cli HTTP/1.0\r\ncontent-length: " + body.length + "\r\n\r\n")
-                            .getBytes(StandardCharsets.US_ASCII));
-            to.write(body);
-            dev.varve.hv.xe.CliWire.expectGreeting(in);
-            to.write(dev.varve.hv.xe.CliWire.greeting());
-            while (true) {
-                var frame = dev.varve.hv.xe.CliWire.Reader.next(in);
-                frame.number();
-                if (frame.number() == dev.varve.hv.xe.CliWire.EXIT) {
-                    assertEquals(0, frame.number(), lines.toString());
-                    return lines;
-                }
-                lines.add(frame.text());
-            }
-        }
     }
 
     @Test

@@ -104,7 +104,7 @@ public final class NetworkDaemon implements AutoCloseable {
     }
 
     /** TLS for clients that believe the certificate of a daemon. */
-    static SSLContext trusting(Path home) throws GeneralSecurityException, IOException {
+    public static SSLContext trusting(Path home) throws GeneralSecurityException, IOException {
         KeyStore trusted = KeyStore.getInstance("PKCS12");
         trusted.load(null, null);
         byte[] pem = Files.readAllBytes(home.resolve("tls").resolve("host.crt"));

@@ -112,6 +112,10 @@ public final class TestDaemon implements AutoCloseable {
 
     /** Opens a connection. */
     public SocketChannel connect() throws IOException {
+        return connect(daemon);
+    }
+
+    private static SocketChannel connect(VarveDaemon daemon) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         channel.connect(UnixDomainSocketAddress.of(daemon.socket()));
         return channel;
@@ -119,9 +123,14 @@ public final class TestDaemon implements AutoCloseable {
 
     /** Runs a command through the socket, as xe does. */
     public Result xe(String... words) throws IOException {
+        return xe(daemon, words);
+    }
+
+    /** Runs a command through the socket of a daemon, as xe does. */
+    public static Result xe(VarveDaemon daemon, String... words) throws IOException {
         StringBuilder out = new StringBuilder();
         StringBuilder err = new StringBuilder();
-        try (SocketChannel channel = connect()) {
+        try (SocketChannel channel = connect(daemon)) {
             InputStream in = Channels.newInputStream(channel);
             OutputStream to = Channels.newOutputStream(channel);
             byte[] body = (String.join("\n", words) + "\n").getBytes(StandardCharsets.UTF_8);
