@@ -118,6 +118,11 @@ class ForwardingLayer implements ImageLayer {
     }
 
     @Override
+    public void reread(BlockAccess access) {
+        layer.reread(access);
+    }
+
+    @Override
     public void release() {
         layer.release();
     }

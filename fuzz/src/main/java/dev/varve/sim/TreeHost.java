@@ -9,12 +9,15 @@ import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImagePatch;
+import dev.varve.vdi.image.ImageRole;
 import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.vhd.VhdFormat;
 
+import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 
@@ -137,6 +140,11 @@ final class TreeHost implements AutoCloseable {
         @Override
         public void create(BlockAccess access, ImageSpec spec, Operation operation) {
             format.create(access, small(spec), operation);
+        }
+
+        @Override
+        public List<ImagePatch> patches(BlockAccess access, ImageRole role) {
+            return format.patches(access, role);
         }
 
         @Override

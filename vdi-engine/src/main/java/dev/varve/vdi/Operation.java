@@ -97,6 +97,11 @@ public final class Operation {
         this.bytesPerSecond = bytesPerSecond;
     }
 
+    /** The pace that it is limited to; 0 when there is no limit. */
+    public long bytesPerSecond() {
+        return bytesPerSecond;
+    }
+
     /** Asks the worker to stop at its next checkpoint. */
     public void cancel() {
         cancelled = true;

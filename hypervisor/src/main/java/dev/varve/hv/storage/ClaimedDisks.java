@@ -7,11 +7,14 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.Merge;
+import dev.varve.vdi.disk.RunningMerge;
 import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.engine.ActiveVdi;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -100,6 +103,42 @@ final class ClaimedDisks implements DiskService {
     @Override
     public DiskChanges destroy(UUID vdi, Operation operation) {
         return claimed(vdi, () -> disks.destroy(vdi, operation));
+    }
+
+    @Override
+    public List<Merge> merges(Operation operation) {
+        return disks.merges(operation);
+    }
+
+    /** The disks that rest on what is merged are not used by another host meanwhile. */
+    @Override
+    public RunningMerge merge(Merge merge, Operation operation) {
+        List<Claims.Claim> held = new ArrayList<>();
+        try {
+            for (UUID vdi : merge.disks()) {
+                if (!active.test(vdi)) {
+                    held.add(claims.acquire(vdi, Claims.Mode.WRITE));
+                }
+            }
+            return new ClaimedMerge(disks.merge(merge, operation), () -> releaseAll(held));
+        } catch (RuntimeException | Error e) {
+            held.forEach(claim -> releaseAfter(claim, e));
+            throw e;
+        }
+    }
+
+    private void releaseAll(List<Claims.Claim> held) {
+        held.forEach(claims::release);
+    }
+
+    @Override
+    public List<UUID> removeGarbage(Operation operation) {
+        return disks.removeGarbage(operation);
+    }
+
+    @Override
+    public void recover(Operation operation) {
+        disks.recover(operation);
     }
 
     /** The claim for using a disk is the data path's. */

@@ -12,10 +12,14 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.Merge;
+import dev.varve.vdi.disk.Merged;
+import dev.varve.vdi.disk.RunningMerge;
 import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.engine.ActiveVdi;
+import dev.varve.vdi.engine.ImageMerge;
 
 import org.junit.jupiter.api.Test;
 
@@ -58,6 +62,32 @@ final class ClaimedDisksTest {
         public List<Claim> holders(UUID vdi) {
             return List.of();
         }
+    }
+
+    /** A merge that has nothing to do. */
+    private record Ended(Merge merge) implements RunningMerge {
+        @Override
+        public ImageMerge.Direction direction() {
+            return merge.direction();
+        }
+
+        @Override
+        public long copiedBytes() {
+            return 0;
+        }
+
+        @Override
+        public boolean isDone() {
+            return true;
+        }
+
+        @Override
+        public Optional<Merged> finish(Operation operation) {
+            return Optional.empty();
+        }
+
+        @Override
+        public void cancel() {}
     }
 
     private final class RecordedDisks implements DiskService {
@@ -120,6 +150,27 @@ final class ClaimedDisksTest {
             return changes("destroy");
         }
 
+        @Override
+        public List<Merge> merges(Operation operation) {
+            return List.of();
+        }
+
+        @Override
+        public RunningMerge merge(Merge merge, Operation operation) {
+            step("merge");
+            return new Ended(merge);
+        }
+
+        @Override
+        public List<UUID> removeGarbage(Operation operation) {
+            return List.of();
+        }
+
+        @Override
+        public void recover(Operation operation) {
+            step("recover");
+        }
+
         private DiskChanges changes(String what) {
             step(what);
             return new DiskChanges(List.of(), List.of());
@@ -158,6 +209,22 @@ final class ClaimedDisksTest {
                         "destroy",
                         "release 1"),
                 steps);
+    }
+
+    @Test
+    void holdsTheClaimsOfDisksWhoseImagesAreMerged() {
+        Merge merge = merge(Set.of(VDI));
+        RunningMerge running = disks.merge(merge, null);
+        running.finish(null);
+        running.cancel();
+        assertEquals(List.of("acquire WRITE 1", "merge", "release 1"), steps);
+        heldElsewhere.add(VDI);
+        fails(ErrorCode.SR_VDI_IN_USE, () -> disks.merge(merge, null));
+    }
+
+    private static Merge merge(Set<UUID> disks) {
+        UUID node = new UUID(0, 9);
+        return new Merge(VDI, node, ImageMerge.Direction.DOWN, true, disks, node, 2, 0);
     }
 
     @Test

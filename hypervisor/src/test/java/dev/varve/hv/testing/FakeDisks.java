@@ -7,6 +7,8 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.disk.Merge;
+import dev.varve.vdi.disk.RunningMerge;
 import dev.varve.vdi.disk.SnapshotMark;
 import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiInfo;
@@ -218,6 +220,25 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
         VdiInfo old = require(vdi);
         return put(change(old, virtualSizeBytes, old.label(), old.description()));
     }
+
+    /** Nothing here ever has to be merged. */
+    @Override
+    public List<Merge> merges(Operation operation) {
+        return List.of();
+    }
+
+    @Override
+    public RunningMerge merge(Merge merge, Operation operation) {
+        throw ErrorCode.SR_NOT_IMPLEMENTED.because("there is nothing to merge in memory");
+    }
+
+    @Override
+    public List<UUID> removeGarbage(Operation operation) {
+        return List.of();
+    }
+
+    @Override
+    public void recover(Operation operation) {}
 
     @Override
     public DiskChanges destroy(UUID vdi, Operation operation) {

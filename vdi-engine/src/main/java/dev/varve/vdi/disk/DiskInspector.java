@@ -138,7 +138,11 @@ final class DiskInspector {
     }
 
     private ImageTree.Node node(Found found, Predicate<VolumeId> isThere) {
-        return new ImageTree.Node(found.volume().id(), parentOf(found, isThere), isHidden(found));
+        return new ImageTree.Node(
+                found.volume().id(),
+                parentOf(found, isThere),
+                isHidden(found),
+                found.image() != null);
     }
 
     private Optional<VolumeId> parentOf(Found found, Predicate<VolumeId> isThere) {

@@ -97,6 +97,40 @@ public interface DiskService {
      */
     DiskChanges destroy(UUID vdi, Operation operation);
 
+    /**
+     * The images that can become one with the image that they rest on, so that a chain becomes
+     * shorter: those of the longest chains first. None while there is an image in the repository
+     * that cannot be read, because that may rest on any other one.
+     */
+    List<Merge> merges(Operation operation);
+
+    /**
+     * Begins to merge two images, also while disks that rest on them are used and written. It
+     * copies by itself; {@link RunningMerge#finish} makes it so. Of each tree one at a time is
+     * enough.
+     *
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE when the tree is not any more as it was,
+     *     or cannot be merged now
+     */
+    RunningMerge merge(Merge merge, Operation operation);
+
+    /**
+     * Removes inner nodes that nothing rests on any more, and images that were merged with others
+     * and were still read when that was done.
+     *
+     * @return the inner nodes that are gone
+     */
+    List<UUID> removeGarbage(Operation operation);
+
+    /**
+     * Finishes what a crash has interrupted in the trees. To be called once before disks are used,
+     * by whoever alone may change the trees.
+     *
+     * @throws dev.varve.vdi.StorageException when that cannot be done; the disks that it concerns
+     *     cannot be used before it is
+     */
+    void recover(Operation operation);
+
     /** Changes the name and the description that are kept with the disk. */
     VdiInfo rename(UUID vdi, String label, String description);
 

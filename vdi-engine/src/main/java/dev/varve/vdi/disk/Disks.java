@@ -43,6 +43,8 @@ public final class Disks implements DiskService {
     private final ImageTree tree = new ImageTree();
     private final DiskInspector inspector;
     private final ImageBranches branches;
+    private final TreeLock lock = new TreeLock();
+    private final ImageMerges merges;
 
     /** Held from working out which nodes nobody needs any more until they are gone. */
     private final Object removal = new Object();
@@ -62,6 +64,7 @@ public final class Disks implements DiskService {
         this.parents = new StoreParents(store, id -> format(id.kind()));
         this.inspector = new DiskInspector(store, engine, parents, tree, id -> format(id.kind()));
         this.branches = new ImageBranches(store, engine, parents, random);
+        this.merges = new ImageMerges(store, engine, parents, random, tree, inspector, lock);
     }
 
     /** The format of a disk volume. */
@@ -78,13 +81,13 @@ public final class Disks implements DiskService {
 
     @Override
     public List<VdiInfo> scan(Operation operation) {
-        return inspector.scan(operation);
+        return lock.beside(() -> inspector.scan(operation));
     }
 
     @Override
     public Optional<VdiInfo> find(UUID vdi) {
         Operation operation = Operation.unbounded("look at a disk", clock());
-        return volume(vdi).map(info -> inspector.inspect(info, operation));
+        return lock.beside(() -> volume(vdi).map(info -> inspector.inspect(info, operation)));
     }
 
     private Clock clock() {
@@ -214,8 +217,9 @@ public final class Disks implements DiskService {
             throw ErrorCode.SR_VDI_IN_USE.because(
                     "disk " + source + " is being written; take a snapshot and copy that");
         }
-        VolumeInfo volume = require(source);
-        ActiveVdi view = engine.open(source, leaf(volume, false), false, operation);
+        ActiveVdi view =
+                lock.beside(
+                        () -> engine.open(source, leaf(require(source), false), false, operation));
         VdiInfo made;
         try {
             made =
@@ -240,6 +244,10 @@ public final class Disks implements DiskService {
 
     @Override
     public DiskChanges snapshot(List<SnapshotSpec> snapshots, Operation operation) {
+        return lock.beside(() -> snapshotNow(snapshots, operation));
+    }
+
+    private DiskChanges snapshotNow(List<SnapshotSpec> snapshots, Operation operation) {
         long now = clock().epochMillis();
         List<ImageBranches.Branch> wanted = new ArrayList<>();
         for (SnapshotSpec spec : snapshots) {
@@ -257,6 +265,10 @@ public final class Disks implements DiskService {
 
     @Override
     public DiskChanges clone(UUID source, UUID clone, Operation operation) {
+        return lock.beside(() -> cloneNow(source, clone, operation));
+    }
+
+    private DiskChanges cloneNow(UUID source, UUID clone, Operation operation) {
         VolumeInfo volume = require(source);
         return branch(
                 List.of(
@@ -270,6 +282,7 @@ public final class Disks implements DiskService {
 
     private DiskChanges branch(List<ImageBranches.Branch> wanted, Operation operation) {
         wanted.forEach(branch -> refuseExisting(branch.uuid()));
+        wanted.forEach(branch -> merges.prepareBranch(branch.source().id()));
         List<VolumeChange> names =
                 wanted.stream()
                         .map(
@@ -316,6 +329,10 @@ public final class Disks implements DiskService {
 
     @Override
     public DiskChanges revert(UUID vdi, UUID snapshot, Operation operation) {
+        return lock.beside(() -> revertNow(vdi, snapshot, operation));
+    }
+
+    private DiskChanges revertNow(UUID vdi, UUID snapshot, Operation operation) {
         refuseActive(vdi);
         VolumeInfo disk = require(vdi);
         VolumeInfo source = require(snapshot);
@@ -325,6 +342,8 @@ public final class Disks implements DiskService {
                     "disk " + snapshot + " is not a snapshot of disk " + vdi);
         }
         refuseChildren(disk.id(), operation);
+        merges.cancelTouching(List.of(disk.id()));
+        merges.prepareBranch(source.id());
         UUID incoming = random.uuid();
         ImageBranches.Branch branch =
                 new ImageBranches.Branch(source, incoming, Long.MAX_VALUE, disk.attributes());
@@ -353,7 +372,9 @@ public final class Disks implements DiskService {
         List<VolumeChange> changes = new ArrayList<>();
         changes.add(new VolumeChange.Rename(branch.incoming(), disk));
         inspector.completeTree(operation);
-        for (VolumeId orphan : tree.orphansWithout(disk)) {
+        List<VolumeId> orphans = tree.orphansWithout(disk);
+        merges.cancelTouching(orphans);
+        for (VolumeId orphan : orphans) {
             changes.add(new VolumeChange.Delete(orphan));
             removed.add(orphan);
         }
@@ -380,12 +401,17 @@ public final class Disks implements DiskService {
 
     @Override
     public DiskChanges destroy(UUID vdi, Operation operation) {
+        return lock.beside(() -> destroyNow(vdi, operation));
+    }
+
+    private DiskChanges destroyNow(UUID vdi, Operation operation) {
         refuseActive(vdi);
         VolumeId id = require(vdi).id();
         synchronized (removal) {
             refuseChildren(id, operation);
             List<VolumeId> gone = new ArrayList<>(List.of(id));
             gone.addAll(tree.orphansWithout(id));
+            merges.cancelTouching(gone);
             List<VolumeId> removed = remove(gone);
             removed.forEach(tree::remove);
             return new DiskChanges(List.of(), removed.stream().map(VolumeId::uuid).toList());
@@ -433,10 +459,36 @@ public final class Disks implements DiskService {
         }
     }
 
+    // ---- keeping chains short
+
+    @Override
+    public List<Merge> merges(Operation operation) {
+        return lock.beside(() -> merges.candidates(operation));
+    }
+
+    @Override
+    public RunningMerge merge(Merge merge, Operation operation) {
+        return merges.begin(merge, operation);
+    }
+
+    @Override
+    public List<UUID> removeGarbage(Operation operation) {
+        return merges.removeGarbage(operation);
+    }
+
+    @Override
+    public void recover(Operation operation) {
+        merges.recover(operation);
+    }
+
     // ---- changing
 
     @Override
     public VdiInfo resize(UUID vdi, long virtualSizeBytes, Operation operation) {
+        return lock.beside(() -> resizeNow(vdi, virtualSizeBytes, operation));
+    }
+
+    private VdiInfo resizeNow(UUID vdi, long virtualSizeBytes, Operation operation) {
         VolumeInfo volume = require(vdi);
         ImageFormat format = format(volume.id().kind());
         long size = allowedSize(format, vdi, virtualSizeBytes);
@@ -445,6 +497,7 @@ public final class Disks implements DiskService {
             grow(active.get(), size, operation);
         } else {
             refuseChildren(volume.id(), operation);
+            merges.cancelTouching(List.of(volume.id()));
             ActiveVdi idle = engine.open(vdi, leaf(volume, true), true, operation);
             try {
                 grow(idle, size, operation);
@@ -469,6 +522,10 @@ public final class Disks implements DiskService {
 
     @Override
     public VdiInfo rename(UUID vdi, String label, String description) {
+        return lock.beside(() -> renameNow(vdi, label, description));
+    }
+
+    private VdiInfo renameNow(UUID vdi, String label, String description) {
         VolumeInfo volume = require(vdi);
         Map<String, String> attributes = new HashMap<>(volume.attributes());
         attributes.put(DiskAttributes.LABEL, label);
@@ -482,7 +539,12 @@ public final class Disks implements DiskService {
     /** An image that others rest on is not written: they would see it. */
     @Override
     public ActiveVdi activate(UUID vdi, boolean writable, Operation operation) {
+        return lock.beside(() -> activateNow(vdi, writable, operation));
+    }
+
+    private ActiveVdi activateNow(UUID vdi, boolean writable, Operation operation) {
         VolumeInfo volume = require(vdi);
+        merges.cancelTouching(List.of(volume.id()));
         if (writable) {
             inspector.completeTree(operation);
             Set<VolumeId> children = tree.children(volume.id());

@@ -137,7 +137,7 @@ final class ImageBranches {
                 operation.checkpoint();
                 makeImages(plan, operation);
             }
-            commitOrLearn(plans, finish);
+            commit(plans, finish);
         } catch (RuntimeException | Error e) {
             plans.forEach(plan -> undo(plan, e));
             throw e;
@@ -173,7 +173,7 @@ final class ImageBranches {
     }
 
     /** At this instant the disk shows what its leaf rests on, and so will the new image. */
-    private static boolean isEmptyNow(ActiveVdi vdi) {
+    static boolean isEmptyNow(ActiveVdi vdi) {
         return vdi.lane()
                 .waiting()
                 .join(
@@ -277,6 +277,11 @@ final class ImageBranches {
 
     // ---- (3) names
 
+    /**
+     * When it has happened although the store says that it failed, an active disk has to change
+     * over, or else it would write to what others take for unchanging. It has happened when the new
+     * images have their names.
+     */
     private void commit(List<Plan> plans, Finish finish) {
         List<VolumeChange> changes = new ArrayList<>();
         for (Plan plan : plans) {
@@ -289,32 +294,12 @@ final class ImageBranches {
             }
         }
         changes.addAll(finish.changes());
-        store.commit(changes);
-    }
-
-    /**
-     * A commit can fail after it has happened, when the storage went away before everything was in
-     * place. Then an active disk has to change over, or else it would write to what others take for
-     * unchanging. It has happened when the new images have their names.
-     */
-    private void commitOrLearn(List<Plan> plans, Finish finish) {
-        try {
-            commit(plans, finish);
-        } catch (StorageException e) {
-            if (!hasHappened(plans, e)) {
-                throw e;
-            }
-        }
-    }
-
-    private boolean hasHappened(List<Plan> plans, StorageException failure) {
-        try {
-            store.commit(List.of()); // finishes what is unfinished
-            return plans.stream().allMatch(plan -> store.find(plan.branch.incoming()).isEmpty());
-        } catch (StorageException e) {
-            failure.addSuppressed(e);
-            return false;
-        }
+        StoreCommits.commitOrLearn(
+                store,
+                changes,
+                () ->
+                        plans.stream()
+                                .allMatch(plan -> store.find(plan.branch.incoming()).isEmpty()));
     }
 
     private void undo(Plan plan, Throwable reason) {

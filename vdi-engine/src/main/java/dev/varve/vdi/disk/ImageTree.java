@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 
 /**
  * What rests on what in a repository, as far as it was looked at: a cache of what the images say.
@@ -24,8 +25,9 @@ final class ImageTree {
      *
      * @param parent what it rests on
      * @param hidden whether it is an inner node, which is there for others only
+     * @param readable whether it could be read, so that the parent is known
      */
-    record Node(VolumeId id, Optional<VolumeId> parent, boolean hidden) {}
+    record Node(VolumeId id, Optional<VolumeId> parent, boolean hidden, boolean readable) {}
 
     private final Map<VolumeId, Node> nodes = new HashMap<>();
     private final Map<VolumeId, Set<VolumeId>> children = new HashMap<>();
@@ -81,6 +83,27 @@ final class ImageTree {
         }
     }
 
+    /** All images. */
+    synchronized List<Node> nodes() {
+        return List.copyOf(nodes.values());
+    }
+
+    /** The images whose parents are not known: they may rest on any other one. */
+    synchronized List<VolumeId> unreadable() {
+        return nodes.values().stream().filter(node -> !node.readable()).map(Node::id).toList();
+    }
+
+    /** The image of a UUID. */
+    synchronized Optional<VolumeId> find(UUID uuid) {
+        return nodes.keySet().stream().filter(id -> id.uuid().equals(uuid)).findFirst();
+    }
+
+    /** Whether an image is known and an inner node. */
+    synchronized boolean isHidden(VolumeId id) {
+        Node node = nodes.get(id);
+        return node != null && node.hidden();
+    }
+
     synchronized boolean knows(VolumeId id) {
         return nodes.containsKey(id);
     }
@@ -94,9 +117,15 @@ final class ImageTree {
         return Set.copyOf(children.getOrDefault(id, Set.of()));
     }
 
-    /** The inner nodes that nothing rests on once an image is gone, from the top down. */
+    /**
+     * The inner nodes that nothing rests on once an image is gone, from the top down. None while
+     * there is an image of which that is not known.
+     */
     synchronized List<VolumeId> orphansWithout(VolumeId id) {
         List<VolumeId> orphans = new ArrayList<>();
+        if (nodes.values().stream().anyMatch(node -> !node.readable() && !node.id().equals(id))) {
+            return orphans;
+        }
         VolumeId gone = id;
         Node parent = parentOf(id);
         while (parent != null

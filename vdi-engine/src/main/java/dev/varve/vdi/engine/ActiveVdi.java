@@ -11,6 +11,7 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.filter.StatsFilter;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.store.VolumeId;
 
 import java.util.EnumSet;
 import java.util.List;
@@ -49,6 +50,12 @@ public final class ActiveVdi {
 
     /** The image that is written; the others are only read. */
     private volatile OpenLayer leaf;
+
+    /** Guards the two fields that follow. */
+    private final Object merging = new Object();
+
+    private ImageMerge merge;
+    private int mergeBars;
 
     /** Images that were the leaf and are not in order yet. */
     private final List<OpenLayer> former = new CopyOnWriteArrayList<>();
@@ -132,6 +139,15 @@ public final class ActiveVdi {
         return writable;
     }
 
+    ImageDevice image() {
+        return image;
+    }
+
+    /** The images below the leaf, in no order. Any thread. */
+    List<OpenLayer> below() {
+        return shared;
+    }
+
     /**
      * Makes the disk larger while it is in use: requests are held for as long as it takes to write
      * one sector of metadata and flush it.
@@ -140,6 +156,15 @@ public final class ActiveVdi {
         if (!writable) {
             throw ErrorCode.VDI_READONLY.with(uuid.toString());
         }
+        barMerges();
+        try {
+            resizeAlone(newSizeBytes, operation);
+        } finally {
+            allowMerges();
+        }
+    }
+
+    private void resizeAlone(long newSizeBytes, Operation operation) {
         OpenLayer resized = leaf;
         long oldSizeBytes = resized.layer().sizeBytes();
         requireNothingBehind(oldSizeBytes);
@@ -175,6 +200,115 @@ public final class ActiveVdi {
                                 + "; copy it to a new disk to make it larger");
             }
         }
+    }
+
+    // ---- merges of the leaf
+
+    /**
+     * Notes a merge of the leaf.
+     *
+     * @throws StorageException SR_VDI_IN_USE when there is one, or the disk is being closed or made
+     *     larger
+     */
+    void begin(ImageMerge beginning) {
+        synchronized (merging) {
+            if (merge != null || mergeBars > 0) {
+                throw ErrorCode.SR_VDI_IN_USE.because(
+                        "the leaf of disk " + uuid + " cannot be merged now");
+            }
+            merge = beginning;
+        }
+    }
+
+    void end(ImageMerge ending) {
+        synchronized (merging) {
+            merge = merge == ending ? null : merge;
+        }
+    }
+
+    private ImageMerge merge() {
+        synchronized (merging) {
+            return merge;
+        }
+    }
+
+    /** Gives the present merge up and lets none begin. */
+    private void barMerges() {
+        ImageMerge present;
+        synchronized (merging) {
+            mergeBars++;
+            present = merge;
+        }
+        if (present != null) {
+            present.cancel();
+        }
+    }
+
+    private void allowMerges() {
+        synchronized (merging) {
+            mergeBars--;
+        }
+    }
+
+    /** The leaf is about to become an inner node. */
+    void pauseMerge() {
+        ImageMerge present = merge();
+        if (present != null) {
+            present.pause();
+        }
+    }
+
+    /** The former leaf is an inner node of this name now. */
+    void turnMerge(VolumeId base, Operation operation) {
+        ImageMerge present = merge();
+        if (present != null) {
+            present.turn(base, operation);
+        }
+    }
+
+    /**
+     * The leaf and the image below it have become one.
+     *
+     * @param result the leaf, or what takes its place and is the leaf from now on
+     */
+    void joinLeaf(OpenLayer result) {
+        OpenLayer old = leaf;
+        CompletableFuture<OpenLayer> replaced = new CompletableFuture<>();
+        lane.execute(
+                () -> {
+                    OpenLayer lower = image.below(old);
+                    image.join(old, result, () -> joined(old, result, lower));
+                    replaced.complete(lower);
+                });
+        shared.remove(lane.waiting().join(replaced));
+        leaf = result;
+    }
+
+    private void joined(OpenLayer old, OpenLayer result, OpenLayer lower) {
+        releaseLater(lower);
+        if (old != result) {
+            closeLater(old);
+        }
+    }
+
+    /** Two images below the leaf have become one. */
+    void join(OpenLayer upper, OpenLayer lower, OpenLayer joined) {
+        shared.add(joined);
+        shared.remove(upper);
+        shared.remove(lower);
+        lane.execute(
+                () ->
+                        image.join(
+                                upper,
+                                joined,
+                                () -> {
+                                    releaseLater(upper);
+                                    releaseLater(lower);
+                                }));
+    }
+
+    private void releaseLater(OpenLayer layer) {
+        lane.waiting().start("vdi-closer", () -> release.accept(layer));
     }
 
     // ---- changes of the chain
@@ -246,6 +380,7 @@ public final class ActiveVdi {
     private void finish(Operation operation, CompletableFuture<Boolean> closed) {
         RuntimeException failure = null;
         try {
+            barMerges();
             lane.execute(device::cut);
             quiesce(operation);
             if (writable) {

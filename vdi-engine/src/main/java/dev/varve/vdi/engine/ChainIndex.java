@@ -21,10 +21,11 @@ import java.util.List;
  * layer of each sector where there are several. Both are worked out when they are first needed, by
  * asking the layers from the leaf down, and kept in the lane's {@link MetadataCache}.
  *
- * <p><b>Invariants:</b> an entry names a layer by its position, which never changes, so a new leaf
- * changes no entry. An entry that names one layer means that no other layer has data of the block;
- * what that layer does not have is zero. A write is seen by the entry, or the map, or the search
- * that is under way, before the request that wrote completes. Of two layers the upper one counts.
+ * <p><b>Invariants:</b> an entry names a layer by its position, so a new leaf changes no entry.
+ * When two layers become one, the positions above it change; each page follows when it is used
+ * next. An entry that names one layer means that no other layer has data of the block; what that
+ * layer does not have is zero. A write is seen by the entry, or the map, or the search that is
+ * under way, before the request that wrote completes. Of two layers the upper one counts.
  *
  * <p><b>Threads:</b> the lane's only.
  */
@@ -54,10 +55,28 @@ final class ChainIndex implements Waiter {
         /** Searches under way that will set an entry. */
         int searches;
 
+        /** How many of the owner's joins it knows of. */
+        int joins;
+
         Page(ChainIndex owner, int index) {
             super(ENTRIES * (Short.BYTES + Integer.BYTES) + 96);
             this.owner = owner;
             this.index = index;
+            this.joins = owner.joins;
+        }
+
+        /** Follows the joins that it does not know of. */
+        void follow() {
+            while (joins < owner.joins) {
+                int position = owner.joined[joins];
+                lower(entries, position);
+                for (int i = 0; maps != null && i < ENTRIES; i++) {
+                    if (maps[i] != null) {
+                        lower(maps[i].owners, position);
+                    }
+                }
+                joins++;
+            }
         }
 
         @Override
@@ -134,6 +153,12 @@ final class ChainIndex implements Waiter {
     private final Mapping found = new Mapping();
     private Page[] pages;
 
+    /** Where layers were joined with the one below, as far as not all pages know. */
+    private final int[] joined = new int[64];
+
+    private int joins;
+    private boolean released;
+
     ChainIndex(ImageChain chain) {
         this.chain = chain;
         this.cache = chain.leaf().metadata();
@@ -181,6 +206,7 @@ final class ChainIndex implements Waiter {
             pages[index] = page;
             cache.add(page);
         }
+        page.follow();
         return page;
     }
 
@@ -308,6 +334,10 @@ final class ChainIndex implements Waiter {
     }
 
     private void conclude(Search search) {
+        if (released) {
+            return;
+        }
+        search.page.follow();
         short only = UNKNOWN;
         boolean several = false;
         for (int i = 0; i < search.sectors; i++) {
@@ -390,6 +420,7 @@ final class ChainIndex implements Waiter {
     }
 
     private void change(Page page, int block, int layer, short owner, int from, int to) {
+        page.follow();
         int slot = block % Page.ENTRIES;
         short entry = page.entries[slot];
         if (entry == UNKNOWN || entry == owner) {
@@ -419,6 +450,35 @@ final class ChainIndex implements Waiter {
         }
     }
 
+    /** A layer has become one with the layer below it. */
+    void joined(int position) {
+        if (joins == joined.length) {
+            for (Page page : pages) {
+                if (page != null) {
+                    page.follow();
+                    page.joins = 0;
+                }
+            }
+            joins = 0;
+        }
+        joined[joins++] = position;
+        for (int i = 0; i < searches.size(); i++) {
+            Search search = searches.get(i);
+            lower(search.owners, position);
+            if (search.layer == position) {
+                search.sector = 0; // what the upper one does not have, the lower one may
+            }
+            search.layer -= search.layer >= position ? 1 : 0;
+        }
+    }
+
+    private static void lower(short[] owners, int position) {
+        short first = (short) (position + FIRST_LAYER);
+        for (int i = 0; i < owners.length; i++) {
+            owners[i] = owners[i] >= first ? (short) (owners[i] - 1) : owners[i];
+        }
+    }
+
     /** The disk is larger now; of the block where it ended more may be said. */
     void resized(long oldSizeBytes) {
         pages = Arrays.copyOf(pages, pageCount(chain.sizeBytes()));
@@ -430,8 +490,9 @@ final class ChainIndex implements Waiter {
         }
     }
 
-    /** Forgets everything. */
+    /** Forgets everything. Searches under way come to their end, and note nothing. */
     void release() {
+        released = true;
         for (Page page : pages) {
             if (page != null) {
                 cache.remove(page);

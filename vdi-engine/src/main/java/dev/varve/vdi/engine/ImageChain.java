@@ -2,6 +2,7 @@
 
 package dev.varve.vdi.engine;
 
+import dev.varve.vdi.Invariant;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.image.Mapping;
 
@@ -18,8 +19,9 @@ import java.util.List;
  * Version} that it began with, writes go on to the leaf of that version, and what a change leaves
  * behind is taken care of when the last request of the version is over.
  *
- * <p><b>Invariants:</b> the position of a layer never changes. A layer that is not the leaf of the
- * present version gets no new writes, only the rest of those that began earlier.
+ * <p><b>Invariants:</b> the position of a layer changes only when two layers below it become one. A
+ * layer that is not the leaf of the present version gets no new writes, only the rest of those that
+ * began earlier.
  *
  * <p><b>Threads:</b> the lane's only.
  */
@@ -31,15 +33,30 @@ final class ImageChain {
     static final class Version {
         final OpenLayer leaf;
 
-        /** The position of the leaf. */
-        final int leafIndex;
+        /** The merge that writes of this version have to mind, or null. */
+        final LiveMerge merge;
 
         private final List<Runnable> whenOver = new ArrayList<>(2);
+        private int leafIndex;
+        private boolean joined;
         private int requests;
 
-        private Version(OpenLayer leaf, int leafIndex) {
+        private Version(OpenLayer leaf, int leafIndex, LiveMerge merge) {
             this.leaf = leaf;
             this.leafIndex = leafIndex;
+            this.merge = merge;
+        }
+
+        /** The position of the leaf, or of the layer that it became a part of. */
+        int leafIndex() {
+            return leafIndex;
+        }
+
+        /**
+         * Whether at that position there is another image by now, that the leaf was joined with.
+         */
+        boolean isJoined() {
+            return joined;
         }
     }
 
@@ -60,7 +77,11 @@ final class ImageChain {
     }
 
     private void begin() {
-        current = new Version(layers[layers.length - 1], layers.length - 1);
+        begin(null);
+    }
+
+    private void begin(LiveMerge merge) {
+        current = new Version(layers[layers.length - 1], layers.length - 1, merge);
         versions.add(current);
     }
 
@@ -110,9 +131,23 @@ final class ImageChain {
      * @param whenOver run when all requests that began before have ended; perhaps at once
      */
     void renew(Runnable whenOver) {
+        renew(current.merge, whenOver);
+    }
+
+    /**
+     * Begins a new version of the same chain, whose writes mind a merge, or with null none.
+     *
+     * @param whenOver run when all requests that began before have ended; perhaps at once
+     */
+    void renew(LiveMerge merge, Runnable whenOver) {
         current.whenOver.add(whenOver);
-        begin();
+        begin(merge);
         settle();
+    }
+
+    /** The merge that new writes have to mind, or null. */
+    LiveMerge merge() {
+        return current.merge;
     }
 
     /** Puts a layer on top, which takes all writes from now on. */
@@ -122,7 +157,40 @@ final class ImageChain {
         if (index == null) {
             index = new ChainIndex(this);
         }
-        renew(whenOver);
+        renew(null, whenOver);
+    }
+
+    /**
+     * Has one layer serve what two did that lie one upon the other. Both hold the same as it, where
+     * they show, until the last request is over that began before.
+     *
+     * @param upper the upper one
+     * @param joined what takes their place
+     */
+    void join(OpenLayer upper, OpenLayer joined, Runnable whenOver) {
+        int position = positionOf(upper);
+        Invariant.check(position > 0, "a layer that is joined with the one below is in the chain");
+        OpenLayer[] changed = new OpenLayer[layers.length - 1];
+        System.arraycopy(layers, 0, changed, 0, position);
+        System.arraycopy(layers, position + 1, changed, position, changed.length - position);
+        changed[position - 1] = joined;
+        layers = changed;
+        for (Version version : versions) {
+            boolean concerned = version.leafIndex >= position;
+            version.joined |= version.leafIndex == position && version.leaf != joined;
+            version.leafIndex -= concerned ? 1 : 0;
+        }
+        if (layers.length == 1) {
+            index.release();
+            index = null;
+        } else {
+            index.joined(position);
+        }
+        renew(position == layers.length ? null : current.merge, whenOver);
+    }
+
+    int positionOf(OpenLayer layer) {
+        return Arrays.asList(layers).indexOf(layer);
     }
 
     /** Puts another view of the same image in the place of a layer that is not the leaf. */

@@ -29,10 +29,10 @@ import java.util.concurrent.TimeUnit;
  * volume, and <i>complete</i> runs when the last part is done. A walk that has to wait for a layer
  * is left and taken up again at the same place.
  *
- * <p><b>Durability:</b> a flush is a commit of the leaf, and of every image below it that was the
- * leaf a short while ago and is not in order yet. A write with FUA whose place is already safe is a
- * durable write of the volume; any other is followed by a commit. Metadata that nobody flushes is
- * committed within a second.
+ * <p><b>Durability:</b> a flush is a commit of the leaf, of every image below it that was the leaf
+ * a short while ago and is not in order yet, and of the image that the leaf is being merged into. A
+ * write with FUA whose place is already safe is a durable write of the volume; any other is
+ * followed by a commit. Metadata that nobody flushes is committed within a second.
  *
  * <p><b>Discard and zeros:</b> what a discard concerns reads as zero or keeps its last value; it
  * never shows what is in a layer below. Zeros over data of a layer below are written to the leaf. A
@@ -48,6 +48,7 @@ public final class ImageDevice implements BlockDevice, Waiter {
     private final Set<BlockFeature> features;
     private final Mapping mapping = new Mapping();
     private final BlockCompletion partDone = this::partDone;
+    private final BlockCompletion mirrorDone = this::mirrorDone;
     private final LaneTimer commitTimer = new LaneTimer(this::commitInBackground);
 
     /** Images that were the leaf, whose last writes may not be durable yet. */
@@ -113,6 +114,16 @@ public final class ImageDevice implements BlockDevice, Waiter {
         while (request.cursor < request.length && request.firstFailure == IoStatus.OK) {
             long position = request.offset + request.cursor;
             long rest = request.length - request.cursor;
+            if (version.merge != null && request.op.changes()) {
+                if (version.merge.ignores(request.op)) {
+                    break;
+                }
+                long unit = LayerCopy.UNIT_BYTES;
+                rest = Math.min(rest, unit - position % unit);
+                if (!version.merge.admits(request, position, rest)) {
+                    return;
+                }
+            }
             boolean prepared = find(request, version, position, rest);
             switch (mapping.kind) {
                 case WAIT -> {
@@ -137,8 +148,9 @@ public final class ImageDevice implements BlockDevice, Waiter {
         if (mapping.kind != Mapping.Kind.DATA || !request.op.changes()) {
             return false;
         }
-        if (mapping.layer == version.leafIndex) {
-            long freed = chain.depth() > 1 ? 0 : version.leaf.layer().free(position, rest);
+        if (mapping.layer == version.leafIndex()) {
+            boolean alone = chain.depth() == 1 && chain.leaf() == version.leaf;
+            long freed = alone ? version.leaf.layer().free(position, rest) : 0;
             if (freed > 0) {
                 mapping.zero(freed);
             }
@@ -196,9 +208,50 @@ public final class ImageDevice implements BlockDevice, Waiter {
         part.version = prepared ? mapping.pin : null;
         part.push(partDone);
         request.pending++;
-        boolean below = !prepared && mapping.layer != version.leafIndex;
-        OpenLayer layer = below ? chain.layer(mapping.layer) : version.leaf;
-        layer.device().submit(part);
+        if (version.merge != null && request.op.changes()) {
+            mindMerge(request, version.merge, part);
+        }
+        placeOf(version, prepared).device().submit(part);
+    }
+
+    /**
+     * The image in which the answer is. A former leaf may have a view in its place that can only be
+     * read, and is the same; one that was joined with another image is not the same as that.
+     */
+    private OpenLayer placeOf(ImageChain.Version version, boolean prepared) {
+        boolean own = prepared || (mapping.layer == version.leafIndex() && !version.isJoined());
+        return own ? version.leaf : chain.layer(mapping.layer);
+    }
+
+    /** Tells a merge of a part, and has the lower image get the same where it has to. */
+    private void mindMerge(BlockRequest request, LiveMerge merge, BlockRequest part) {
+        merge.begins(part.token, part.length);
+        part.waiter = this; // a part that does not concern a merge has none
+        if (!merge.mirrors(part.token)) {
+            return;
+        }
+        merge.begins(part.token, part.length);
+        BlockRequest mirror = lane.acquire();
+        mirror.set(request.op, request.flags, part.token, part.length);
+        if (request.op == BlockOp.WRITE_ZEROES) {
+            mirror.flags |= BlockRequest.NO_HOLE; // a hole would show what is below
+        }
+        mirror.data(part.buffer, part.bufferOffset);
+        mirror.parent = request;
+        mirror.push(mirrorDone);
+        request.pending++;
+        merge.parent().submit(mirror);
+    }
+
+    private void mirrorDone(BlockRequest mirror) {
+        BlockRequest request = mirror.parent;
+        LiveMerge merge = ((ImageChain.Version) request.version).merge;
+        if (mirror.status != IoStatus.OK && merge.parentFailed(mirror.status)) {
+            request.noteFailure(mirror.status);
+        }
+        merge.ends(mirror.offset, mirror.length);
+        lane.release(mirror);
+        endPart(request);
     }
 
     private void partDone(BlockRequest part) {
@@ -207,7 +260,7 @@ public final class ImageDevice implements BlockDevice, Waiter {
         if (part.owner != null) {
             if (part.status == IoStatus.OK) {
                 version.leaf.layer().written(part.token, part.length, part.version);
-                chain.written(version.leafIndex, part.token, part.length);
+                chain.written(version.leafIndex(), part.token, part.length);
             } else {
                 version.leaf.layer().abandoned(part.version);
             }
@@ -217,6 +270,9 @@ public final class ImageDevice implements BlockDevice, Waiter {
             if (part.status == IoStatus.IO_ERROR && part.has(BlockRequest.FUA)) {
                 version.leaf.layer().failed(part.status);
             }
+        }
+        if (part.waiter != null) {
+            version.merge.ends(part.token, part.length);
         }
         part.version = null;
         lane.release(part);
@@ -237,9 +293,12 @@ public final class ImageDevice implements BlockDevice, Waiter {
                 durable
                         && request.firstFailure == IoStatus.OK
                         && leaf.needsCommit(request.offset, request.length);
+        boolean both = durable && version.merge != null && version.merge.isMirroring();
         request.version = null;
         chain.leave(version);
-        if (commits) {
+        if (both && request.firstFailure == IoStatus.OK) {
+            commit(request::complete);
+        } else if (commits) {
             leaf.commit(request::complete);
         } else {
             request.complete(request.firstFailure);
@@ -258,7 +317,9 @@ public final class ImageDevice implements BlockDevice, Waiter {
     /** Makes everything durable that was written before the call. */
     void commit(CommitListener listener) {
         ImageLayer leaf = chain.leaf().layer();
-        if (settling.isEmpty()) {
+        LiveMerge merge = chain.merge();
+        boolean mirroring = merge != null && merge.isMirroring();
+        if (settling.isEmpty() && !mirroring) {
             leaf.commit(
                     status -> {
                         reuseRoom(leaf);
@@ -266,7 +327,10 @@ public final class ImageDevice implements BlockDevice, Waiter {
                     });
             return;
         }
-        CommitListener all = new All(settling.size() + 1, listener);
+        CommitListener all = new All(settling.size() + (mirroring ? 2 : 1), listener);
+        if (mirroring) {
+            merge.commitParent(all);
+        }
         for (ImageLayer layer : List.copyOf(settling)) {
             layer.commit(all);
         }
@@ -333,13 +397,37 @@ public final class ImageDevice implements BlockDevice, Waiter {
         chain.replace(old, same, over);
     }
 
+    /**
+     * Has writes mind a merge from now on, or with null none.
+     *
+     * @param over run when the last request is over that began before
+     */
+    void mindMerge(LiveMerge merge, Runnable over) {
+        chain.renew(merge, over);
+    }
+
+    /**
+     * Has one layer serve what two did that lie one upon the other and hold together what it does.
+     *
+     * @param over run when nothing uses the two any more
+     */
+    void join(OpenLayer upper, OpenLayer joined, Runnable over) {
+        chain.join(upper, joined, over);
+    }
+
+    /** The image that another one of the chain rests on. */
+    OpenLayer below(OpenLayer upper) {
+        return chain.layer(chain.positionOf(upper) - 1);
+    }
+
     /** The leaf has another size; no request is in flight. */
     void resized(long oldSizeBytes) {
         chain.resized(oldSizeBytes);
     }
 
-    /** Lets go of what was worked out about the layers. */
+    /** Lets go of what was worked out about the layers, and commits nothing more by itself. */
     void release() {
+        lane.forget(commitTimer);
         chain.release();
     }
 

@@ -12,6 +12,7 @@ import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
 
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -29,16 +30,18 @@ final class SharedLayers {
     private record Key(Lane lane, ParentSource source, VolumeId id) {}
 
     private static final class Shared {
+        final Key key;
         final OpenLayer layer;
         int users;
 
-        Shared(OpenLayer layer) {
+        Shared(Key key, OpenLayer layer) {
+            this.key = key;
             this.layer = layer;
         }
     }
 
     private final Map<Key, Shared> shared = new HashMap<>();
-    private final Map<OpenLayer, Key> keys = new HashMap<>();
+    private final Map<OpenLayer, Shared> open = new HashMap<>();
 
     /** Opens an image or finds it open. */
     OpenLayer acquire(Lane lane, ParentSource source, VolumeId id, Operation operation) {
@@ -51,11 +54,11 @@ final class SharedLayers {
                     return known.layer;
                 }
             }
-            Shared opened = new Shared(open(lane, source, id, operation));
+            Shared opened = new Shared(key, open(lane, source, id, operation));
             opened.users = 1;
             synchronized (shared) {
                 shared.put(key, opened);
-                keys.put(opened.layer, key);
+                open.put(opened.layer, opened);
             }
             return opened.layer;
         }
@@ -71,8 +74,9 @@ final class SharedLayers {
         try {
             repair(lane, source, id, operation);
         } catch (StorageException e) {
-            // What cannot be written can be read all the same, up to what was flushed last.
-            if (e.code() != ErrorCode.SR_NOT_WRITABLE) {
+            // What cannot be written can be read all the same, up to what was flushed last; and who
+            // has it open for writing, to merge it with another one, keeps it in order himself.
+            if (e.code() != ErrorCode.SR_NOT_WRITABLE && e.code() != ErrorCode.SR_VDI_IN_USE) {
                 throw e;
             }
         }
@@ -104,16 +108,36 @@ final class SharedLayers {
         }
     }
 
+    /** Whether a layer is a view of an image, by the name that this had when it was opened. */
+    boolean isViewOf(OpenLayer layer, ParentSource source, VolumeId id) {
+        synchronized (shared) {
+            Shared known = open.get(layer);
+            return known != null && known.key.source() == source && known.key.id().equals(id);
+        }
+    }
+
+    /**
+     * Gives nobody the open views of images any more, which are not what these names stand for now.
+     * Those who have them keep them.
+     */
+    void forget(ParentSource source, Collection<VolumeId> ids) {
+        synchronized (source) {
+            synchronized (shared) {
+                shared.keySet().removeIf(key -> key.source() == source && ids.contains(key.id()));
+            }
+        }
+    }
+
     /** Gives an image up; the last one closes it. */
     void release(OpenLayer layer) {
         boolean last;
         synchronized (shared) {
-            Key key = keys.get(layer);
-            Invariant.check(key != null, "a layer that is released was acquired");
-            last = --shared.get(key).users == 0;
+            Shared known = open.get(layer);
+            Invariant.check(known != null, "a layer that is released was acquired");
+            last = --known.users == 0;
             if (last) {
-                shared.remove(key);
-                keys.remove(layer);
+                shared.remove(known.key, known);
+                open.remove(layer);
             }
         }
         if (last) {

@@ -247,6 +247,7 @@ public final class VdiEngine implements AutoCloseable {
      * could not be done; the images are on top all the same.
      */
     public void switchLeaves(List<Switch> switches, Operation operation) {
+        switches.forEach(each -> each.vdi().pauseMerge());
         List<OpenLayer> former = switches.stream().map(each -> each.vdi().leaf()).toList();
         List<CompletableFuture<IoStatus>> settled =
                 switches.stream().map(each -> new CompletableFuture<IoStatus>()).toList();
@@ -325,6 +326,61 @@ public final class VdiEngine implements AutoCloseable {
         former.layer().seal(former.volume().access(operation), true);
         OpenLayer same = shared.acquire(each.vdi().lane(), each.parents(), each.base(), operation);
         each.vdi().settle(former, same);
+        each.vdi().turnMerge(each.base(), operation);
+    }
+
+    // ---- merges
+
+    /**
+     * Begins to merge an image with the one that it rests on. It goes on by itself; {@link #commit}
+     * or {@link ImageMerge#cancel} ends it.
+     *
+     * @throws StorageException when one of the images cannot be used, or the leaf of the disk is
+     *     being merged already
+     */
+    public ImageMerge merge(ImageMerge.Pair pair, Operation operation) {
+        Lane lane =
+                pair.live()
+                        .map(ActiveVdi::lane)
+                        .orElseGet(
+                                () ->
+                                        lanes.get(
+                                                Math.floorMod(
+                                                        next.getAndIncrement(), lanes.size())));
+        ImageMerge merge = new ImageMerge(shared, pair, lane, operation);
+        merge.start(operation);
+        return merge;
+    }
+
+    /**
+     * Commits a merge that has copied everything. No disk may be activated or get another leaf
+     * meanwhile.
+     *
+     * @param step makes it durable for the store
+     * @return nothing when the merge was cancelled before; else why some disks could not be given
+     *     the one image in place of the two, with which they go on until they are closed
+     * @throws StorageException when it has not happened; the merge is still to be cancelled
+     */
+    public Optional<List<StorageException>> commit(
+            ImageMerge merge, ImageMerge.Commit step, Operation operation) {
+        List<ImageMerge.Affected> affected = new ArrayList<>();
+        for (ActiveVdi vdi : active.values()) {
+            Optional<OpenLayer> upper = view(vdi, merge.source(), merge.child());
+            Optional<OpenLayer> lower = view(vdi, merge.source(), merge.parent());
+            if (upper.isPresent() && lower.isPresent()) {
+                affected.add(new ImageMerge.Affected(vdi, upper.get(), lower.get()));
+            }
+        }
+        return merge.commit(step, affected, operation);
+    }
+
+    /** Has images be opened anew from now on that are not what their names stood for. */
+    public void forget(ParentSource source, Collection<VolumeId> ids) {
+        shared.forget(source, ids);
+    }
+
+    private Optional<OpenLayer> view(ActiveVdi vdi, ParentSource source, VolumeId id) {
+        return vdi.below().stream().filter(layer -> shared.isViewOf(layer, source, id)).findFirst();
     }
 
     private static StorageException isActive(UUID uuid) {

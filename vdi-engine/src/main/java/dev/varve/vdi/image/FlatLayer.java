@@ -149,6 +149,10 @@ public final class FlatLayer implements ImageLayer {
         }
     }
 
+    /** It says nothing of itself. */
+    @Override
+    public void reread(BlockAccess access) {}
+
     @Override
     public void release() {}
 }

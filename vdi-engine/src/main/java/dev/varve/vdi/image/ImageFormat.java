@@ -4,6 +4,8 @@ package dev.varve.vdi.image;
 
 import dev.varve.vdi.Operation;
 
+import java.util.List;
+
 /**
  * A format of disk images. Without state.
  *
@@ -42,6 +44,15 @@ public interface ImageFormat {
 
     /** Whether nothing was ever written to an image, so that it shows only what is below. */
     boolean isEmpty(BlockAccess access);
+
+    /**
+     * What has to be written so that an image has another role, which its {@link ImageLayer} is
+     * then told with {@link ImageLayer#reread}. Nothing is written here. After the patches are
+     * written the image may be unclean; opening it for writing and sealing it puts it in order.
+     *
+     * @throws dev.varve.vdi.StorageException VDI_SNAPSHOT when the image cannot have that role
+     */
+    List<ImagePatch> patches(BlockAccess access, ImageRole role);
 
     /** Reads and checks the metadata. The layer still has to be bound to a lane. */
     ImageLayer open(BlockAccess access, boolean writable);

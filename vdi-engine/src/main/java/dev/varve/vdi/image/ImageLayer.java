@@ -19,7 +19,7 @@ import dev.varve.vdi.block.IoStatus;
  * #commit}.
  */
 public interface ImageLayer {
-    /** What the image said of itself when it was opened. */
+    /** What the image said of itself when it was opened or read again. Any thread. */
     ImageInfo info();
 
     /** The size of the disk in bytes. */
@@ -111,6 +111,13 @@ public interface ImageLayer {
      * @param hidden whether the image is an inner node from now on
      */
     void seal(BlockAccess access, boolean hidden);
+
+    /**
+     * Reads again what the image says of itself, after its {@link ImageRole} was changed. The layer
+     * takes it for unclean until it is sealed. Blocks; called from a control thread, also while the
+     * lane uses the layer.
+     */
+    void reread(BlockAccess access);
 
     /** Lets go of metadata in memory. No request uses the layer any more. */
     void release();

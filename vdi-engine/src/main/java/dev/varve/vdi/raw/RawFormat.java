@@ -9,8 +9,12 @@ import dev.varve.vdi.image.FlatLayer;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImagePatch;
+import dev.varve.vdi.image.ImageRole;
 import dev.varve.vdi.image.ImageSpec;
+import dev.varve.vdi.image.ParentLink;
 
+import java.util.List;
 import java.util.Optional;
 
 /** The plain content of a disk. */
@@ -74,6 +78,16 @@ public final class RawFormat implements ImageFormat {
     @Override
     public boolean isEmpty(BlockAccess access) {
         return false;
+    }
+
+    /** There is no place for a role in plain content; the store keeps its mark. */
+    @Override
+    public List<ImagePatch> patches(BlockAccess access, ImageRole role) {
+        if (role.parent().isPresent() || !role.uuid().equals(ParentLink.RAW)) {
+            throw ErrorCode.VDI_SNAPSHOT.because(
+                    "a raw image has neither a parent nor a UUID of its own");
+        }
+        return List.of();
     }
 
     @Override

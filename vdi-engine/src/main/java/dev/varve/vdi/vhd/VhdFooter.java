@@ -239,6 +239,24 @@ public record VhdFooter(
                 nowHidden);
     }
 
+    /** The same footer for an image in another role. */
+    VhdFooter withRole(Type nowType, UUID nowUuid, boolean nowHidden) {
+        return new VhdFooter(
+                features,
+                dataOffset,
+                timestamp,
+                creator,
+                creatorVersion,
+                creatorOs,
+                originalSize,
+                currentSize,
+                geometry,
+                nowType,
+                nowUuid,
+                savedState,
+                nowHidden);
+    }
+
     /** Whether reserved bytes are zero, as a strict reader demands. */
     static boolean isReservedZero(byte[] sector) {
         byte[] zeros = new byte[BYTES - OFFSET_RESERVED];

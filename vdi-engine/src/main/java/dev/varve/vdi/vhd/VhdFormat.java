@@ -2,12 +2,15 @@
 
 package dev.varve.vdi.vhd;
 
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.FlatLayer;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ImageLayer;
+import dev.varve.vdi.image.ImagePatch;
+import dev.varve.vdi.image.ImageRole;
 import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.image.ParentLink;
 import dev.varve.vdi.time.Clock;
@@ -87,7 +90,7 @@ public final class VhdFormat implements ImageFormat {
         return info(image, image.closed());
     }
 
-    private ImageInfo info(VhdImage image, boolean clean) {
+    ImageInfo info(VhdImage image, boolean clean) {
         VhdFooter footer = image.footer();
         return new ImageInfo(
                 name(),
@@ -119,6 +122,26 @@ public final class VhdFormat implements ImageFormat {
                     return 1;
                 });
         return !used[0];
+    }
+
+    /**
+     * The footer at the end of a fixed image is the only one, so its role changes with one sector;
+     * in the others that sector is written when the image is closed.
+     */
+    @Override
+    public List<ImagePatch> patches(BlockAccess access, ImageRole role) {
+        VhdImage image = VhdImage.read(access);
+        if (image.header() != null) {
+            return new VhdRole(access, image, now()).patches(role);
+        }
+        if (role.parent().isPresent()) {
+            throw ErrorCode.VDI_SNAPSHOT.because("a fixed VHD rests on no other image");
+        }
+        VhdFooter footer =
+                image.footer().withRole(VhdFooter.Type.FIXED, role.uuid(), role.hidden());
+        return footer.equals(image.footer())
+                ? List.of()
+                : List.of(new ImagePatch(lastSector(access), footer.encode()));
     }
 
     /** What a new image consists of before its first block. */
@@ -254,7 +277,7 @@ public final class VhdFormat implements ImageFormat {
         }
         byte[] full = image.readFull(access);
         if (!writable) {
-            return new VhdLayer(info(image, image.closed()), image, full);
+            return new VhdLayer(this, info(image, image.closed()), image, full);
         }
         VhdTable table = VhdTable.read(access, image, full);
         if (!image.firstInOrder()) {
@@ -268,6 +291,6 @@ public final class VhdFormat implements ImageFormat {
             cutOff(access, table.dataEnd());
         }
         VhdImage found = image.withVolume(access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES);
-        return new VhdLayer(info(image, clean), found, full, table);
+        return new VhdLayer(this, info(image, clean), found, full, table);
     }
 }

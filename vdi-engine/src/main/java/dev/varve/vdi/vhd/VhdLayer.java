@@ -49,7 +49,7 @@ final class VhdLayer implements ImageLayer {
     private static final int SECTOR = 512;
     private static final int MOST_DIRTY_BITMAPS = 1024;
 
-    private final ImageInfo info;
+    private final VhdFormat format;
     private final VhdHeader header;
     private final Batmap batmap;
     private final int bitmapSectors;
@@ -62,7 +62,8 @@ final class VhdLayer implements ImageLayer {
 
     private final VhdCommit commit;
 
-    private VhdFooter footer;
+    private volatile ImageInfo info;
+    private volatile VhdFooter footer;
 
     /** The batmap; of blocks in {@link #calledFull} it tells what the device may say. */
     private byte[] full;
@@ -75,14 +76,15 @@ final class VhdLayer implements ImageLayer {
     private boolean batmapChanged;
 
     /** An image that is only read: its table is looked at as far as it is needed. */
-    VhdLayer(ImageInfo info, VhdImage image, byte[] full) {
-        this(info, image, full, null);
+    VhdLayer(VhdFormat format, ImageInfo info, VhdImage image, byte[] full) {
+        this(format, info, image, full, null);
     }
 
     /**
      * @param found what is known of the whole table of an image that is written, or null
      */
-    VhdLayer(ImageInfo info, VhdImage image, byte[] full, VhdTable found) {
+    VhdLayer(VhdFormat format, ImageInfo info, VhdImage image, byte[] full, VhdTable found) {
+        this.format = format;
         this.info = info;
         footer = image.footer();
         header = image.header();
@@ -477,6 +479,19 @@ final class VhdLayer implements ImageLayer {
         access.flush();
         endInOrder = true;
         batmapChanged = false;
+    }
+
+    /**
+     * The footer at the end is left alone: while the lane gives places to blocks, its sector may be
+     * one of theirs any time. One that disagrees with the first makes the image unclean.
+     */
+    @Override
+    public void reread(BlockAccess access) {
+        endInOrder = false;
+        batmapChanged = true;
+        VhdImage image = VhdImage.read(access);
+        footer = image.footer();
+        info = format.info(image, info.clean());
     }
 
     @Override

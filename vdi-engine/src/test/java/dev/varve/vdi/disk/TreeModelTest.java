@@ -4,8 +4,11 @@ package dev.varve.vdi.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.DiskClient;
@@ -35,6 +38,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 
@@ -52,6 +56,8 @@ class TreeModelTest {
     private final Map<UUID, byte[]> models = new LinkedHashMap<>();
     private final Map<UUID, UUID> snapshotsOf = new LinkedHashMap<>();
     private final Map<UUID, ActiveVdi> active = new LinkedHashMap<>();
+    private final List<RunningMerge> merging = new ArrayList<>();
+    private final List<String> merged = new ArrayList<>();
     private FolderStore store;
     private VdiEngine engine;
     private Disks disks;
@@ -218,6 +224,7 @@ class TreeModelTest {
     }
 
     private void verifyAll() {
+        endMerges();
         List.copyOf(models.keySet()).forEach(this::verify);
         List.copyOf(active.keySet()).forEach(this::detach);
         List<VdiInfo> found = disks.scan(operation);
@@ -237,8 +244,47 @@ class TreeModelTest {
         }
     }
 
+    // ---- merges
+
+    private void beginMerge() {
+        List<Merge> possible = disks.merges(operation);
+        if (!possible.isEmpty()) {
+            try {
+                merging.add(disks.merge(possible.get(random.nextInt(possible.size())), operation));
+            } catch (StorageException e) {
+                assertEquals(ErrorCode.SR_VDI_IN_USE, e.code(), "attached for reading only");
+            }
+        }
+    }
+
+    private void endMerge() {
+        if (merging.isEmpty()) {
+            beginMerge();
+        } else {
+            RunningMerge merge = merging.remove(random.nextInt(merging.size()));
+            if (random.nextInt(4) == 0) {
+                merge.cancel();
+            } else if (merge.finish(operation).isPresent()) {
+                merged.add(merge.merge().isLeaf() + " " + merge.direction());
+            }
+        }
+    }
+
+    private void endMerges() {
+        while (!merging.isEmpty()) {
+            endMerge();
+        }
+        // What was merged is closed a moment later.
+        while (store.ids().stream().anyMatch(id -> !id.kind().isDisk())) {
+            disks.removeGarbage(operation);
+            operation.checkpoint();
+        }
+    }
+
     private void step() {
-        switch (random.nextInt(24)) {
+        switch (random.nextInt(32)) {
+            case 24, 25, 26 -> beginMerge();
+            case 27, 28, 29 -> endMerge();
             case 0, 1, 2 -> snapshot();
             case 3, 4 -> cloneOne();
             case 5 -> revertOne();
@@ -271,7 +317,9 @@ class TreeModelTest {
             start(metadataBytes);
         }
         List.copyOf(models.keySet()).forEach(this::destroy);
+        endMerges();
         assertEquals(List.of(), store.list(), "nothing is left of disks that are gone");
         assertEquals(0, engine.metadata().usedBytes(), "nothing is left in memory");
+        assertTrue(Set.copyOf(merged).size() > 1, "images were merged in several ways");
     }
 }

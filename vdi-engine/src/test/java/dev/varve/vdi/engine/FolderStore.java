@@ -26,12 +26,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Stream;
 
 /** Volumes as the files of a directory; commits are not atomic, which no test here needs. */
 public final class FolderStore implements VolumeStore {
     private final Path directory;
     private final Map<VolumeId, Map<String, String>> attributes = new HashMap<>();
     private final Set<VolumeId> hidden = new HashSet<>();
+    private final List<FileVolume> open = new CopyOnWriteArrayList<>();
 
     public FolderStore(Path directory) {
         this.directory = directory;
@@ -104,8 +107,27 @@ public final class FolderStore implements VolumeStore {
     }
 
     @Override
-    public StoreVolume open(VolumeId id, boolean writable) {
-        return new FileVolume(path(id), writable);
+    public synchronized StoreVolume open(VolumeId id, boolean writable) {
+        if (writable && views(id).anyMatch(FileVolume::isWritable)) {
+            throw ErrorCode.SR_VDI_IN_USE.because(id + " is open for writing already");
+        }
+        FileVolume[] opened = new FileVolume[1];
+        opened[0] =
+                new FileVolume(id, path(id), writable, () -> sizeChanged(opened[0]), this::closed);
+        open.add(opened[0]);
+        return opened[0];
+    }
+
+    private Stream<FileVolume> views(VolumeId id) {
+        return open.stream().filter(volume -> volume.id().equals(id));
+    }
+
+    private synchronized void sizeChanged(FileVolume volume) {
+        views(volume.id()).forEach(FileVolume::refreshSize);
+    }
+
+    private synchronized void closed(FileVolume volume) {
+        open.remove(volume);
     }
 
     @Override
@@ -132,11 +154,16 @@ public final class FolderStore implements VolumeStore {
                         path(rename.to()),
                         StandardCopyOption.REPLACE_EXISTING);
                 attributes.put(rename.to(), attributes.remove(rename.from()));
-                if (!hidden.remove(rename.from())) {
-                    hidden.remove(rename.to());
+                hidden.remove(rename.to());
+                if (hidden.remove(rename.from())) {
+                    hidden.add(rename.to());
                 }
+                views(rename.from()).toList().forEach(view -> view.renamed(rename.to()));
             }
             case VolumeChange.Delete delete -> {
+                if (views(delete.id()).findAny().isPresent()) {
+                    throw ErrorCode.SR_VDI_IN_USE.because(delete.id() + " is open");
+                }
                 Files.deleteIfExists(path(delete.id()));
                 attributes.remove(delete.id());
                 hidden.remove(delete.id());
