@@ -284,10 +284,11 @@ public final class ActiveVdi {
         leaf = result;
     }
 
+    /** A flush that began before may still be about the former leaf; one more ends after it. */
     private void joined(OpenLayer old, OpenLayer result, OpenLayer lower) {
         releaseLater(lower);
         if (old != result) {
-            closeLater(old);
+            old.layer().commit(status -> closeLater(old));
         }
     }
 

@@ -208,10 +208,11 @@ public final class ImageDevice implements BlockDevice, Waiter {
         part.version = prepared ? mapping.pin : null;
         part.push(partDone);
         request.pending++;
+        OpenLayer place = placeOf(version, prepared);
         if (version.merge != null && request.op.changes()) {
             mindMerge(request, version.merge, part);
         }
-        placeOf(version, prepared).device().submit(part);
+        place.device().submit(part);
     }
 
     /**
@@ -245,7 +246,12 @@ public final class ImageDevice implements BlockDevice, Waiter {
 
     private void mirrorDone(BlockRequest mirror) {
         BlockRequest request = mirror.parent;
-        LiveMerge merge = ((ImageChain.Version) request.version).merge;
+        ImageChain.Version version = (ImageChain.Version) request.version;
+        LiveMerge merge = version.merge;
+        if (version.isJoined() && mirror.status == IoStatus.OK) {
+            // The lower image is in the chain by now, and perhaps was asked before it had this.
+            chain.written(version.leafIndex(), mirror.offset, mirror.length);
+        }
         if (mirror.status != IoStatus.OK && merge.parentFailed(mirror.status)) {
             request.noteFailure(mirror.status);
         }
