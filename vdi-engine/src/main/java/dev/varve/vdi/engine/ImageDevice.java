@@ -11,6 +11,7 @@ import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.Waiter;
+import dev.varve.vdi.image.CommitGuard;
 import dev.varve.vdi.image.CommitListener;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.image.Mapping;
@@ -52,6 +53,9 @@ public final class ImageDevice implements BlockDevice, Waiter {
 
     /** Images that were the leaf, whose last writes may not be durable yet. */
     private final List<ImageLayer> settling = new ArrayList<>();
+
+    /** What each leaf's commits wait for, or null. */
+    private CommitGuard guard;
 
     /** Asked for with every request, so it is not made anew each time. */
     private volatile Geometry geometry = new Geometry(0, Geometry.SECTOR_BYTES, 4096, 1);
@@ -293,6 +297,21 @@ public final class ImageDevice implements BlockDevice, Waiter {
         }
     }
 
+    /** Has commits of the leaf, and of each later one, wait for something; null for nothing. */
+    void guard(CommitGuard newGuard) {
+        guard = newGuard;
+        chain.leaf().guard(newGuard);
+    }
+
+    /**
+     * Whether what is written to the range now becomes durable only with a commit that asks the
+     * guard first.
+     */
+    boolean isGuarded(CommitGuard by, long offset, long length) {
+        OpenLayer leaf = chain.leaf();
+        return leaf.guard() == by && !leaf.layer().showsAtOnce(offset, length);
+    }
+
     /** What was given up may be used anew when nothing can be reading it any more. */
     private void reuseRoom(ImageLayer leaf) {
         if (leaf.retireFreed()) {
@@ -311,6 +330,7 @@ public final class ImageDevice implements BlockDevice, Waiter {
     void push(OpenLayer child, CommitListener settled) {
         ImageLayer former = chain.leaf().layer();
         settling.add(former);
+        child.guard(guard);
         chain.push(
                 child,
                 () ->
