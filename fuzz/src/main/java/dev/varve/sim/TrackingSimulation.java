@@ -238,7 +238,9 @@ final class TrackingSimulation {
         beginning = null;
         host.disks().snapshot(List.of(new SnapshotSpec(DISK, snapshot)), operation());
         snapshots.add(snapshot);
-        line.add(snapshot);
+        if (host.disks().find(snapshot).orElseThrow().cbtEnabled()) {
+            line.add(snapshot);
+        }
     }
 
     private UUID any() {
