@@ -6,6 +6,7 @@ module dev.varve.vdi {
 
     exports dev.varve.vdi;
     exports dev.varve.vdi.block;
+    exports dev.varve.vdi.cbt;
     exports dev.varve.vdi.engine;
     exports dev.varve.vdi.ffi;
     exports dev.varve.vdi.filter;

@@ -58,6 +58,11 @@ class ForwardingLayer implements ImageLayer {
     }
 
     @Override
+    public boolean showsAtOnce(long offset, long length) {
+        return layer.showsAtOnce(offset, length);
+    }
+
+    @Override
     public void prepare(BlockRequest request, long offset, long length, Mapping answer) {
         layer.prepare(request, offset, length, answer);
     }

@@ -54,6 +54,8 @@ public enum ErrorCode {
     SR_METADATA(181, "The metadata of the storage repository is damaged or could not be written."),
     SR_IO_ERROR(200, "The storage reported an input/output error."),
     SR_GENERAL(202, "The storage repository failed in a way that no other error names."),
+    CBT_CHANGED_BLOCKS(
+            460, "The changed blocks between two disks are not known; make a full copy."),
     SR_NOT_WRITABLE(461, "The storage repository cannot be written to."),
     INTERNAL_ERROR(
             List.of("message"),
@@ -110,6 +112,12 @@ public enum ErrorCode {
     VDI_NOT_MANAGED(List.of("vdi"), "The disk is an internal node and cannot be used by itself."),
     VDI_TOO_SMALL(List.of("vdi", "minimum"), "The disk would be too small."),
     VDI_TOO_LARGE(List.of("vdi", "maximum"), "The disk would be too large for its format."),
+    VDI_NO_CBT_METADATA(
+            List.of("vdi"),
+            "Changed blocks of the disk are not tracked, so nothing can be compared."),
+    VDI_CBT_ENABLED(
+            List.of("vdi"), "This cannot be done with a disk whose changed blocks are tracked."),
+    VDI_INCOMPATIBLE_TYPE(List.of("vdi", "type"), "This cannot be done with a disk of this type."),
     VDI_NOT_ATTACHED(List.of("vdi"), "The disk is not attached."),
     DEVICE_ALREADY_EXISTS(List.of("device"), "There is already a device of this name."),
     DEVICE_ALREADY_ATTACHED(List.of("device"), "The device is already attached."),

@@ -26,6 +26,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 import javax.net.ssl.SSLException;
 
@@ -55,9 +56,10 @@ public final class NbdConnection {
     private static final int VECTOR_BYTES = 16;
     private static final int MESSAGE_BYTES = MESSAGE_HEADER_BYTES + MOST_VECTORS * VECTOR_BYTES;
     private static final int SCRATCH_AT = MESSAGE_BYTES;
+    private static final int CHUNK_BEFORE_EXTENTS = Nbd.CHUNK_HEADER_BYTES + 4;
     private static final int INPUT_AT = SCRATCH_AT + MOST_IN_FLIGHT * NbdRequest.SCRATCH_BYTES;
 
-    private static final ValueLayout.OfInt INT =
+    static final ValueLayout.OfInt INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final ValueLayout.OfLong LONG =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -99,6 +101,7 @@ public final class NbdConnection {
     private final Runnable sendAtEndOfTurn = this::sendAtEndOfTurn;
     private final BlockCompletion blockDone = this::blockDone;
     private final Runnable takeMore = this::takeMore;
+    private final Consumer<NbdRequest> answerLater = this::answerLater;
     private final LaneTimer negotiationEnd = new LaneTimer(this::terminate);
     private final LaneTimer stallCheck = new LaneTimer(this::checkForStall);
 
@@ -109,6 +112,12 @@ public final class NbdConnection {
     private ActiveVdi vdi;
     private boolean structured;
     private boolean blockStatus;
+
+    /** What tells which blocks have changed, or null. */
+    private DirtyContext dirty;
+
+    /** Whether allocation is told; without it, and with blockStatus, only changes are. */
+    private boolean allocation;
 
     /** What the socket has given. */
     private final NbdInput network = new NbdInput(block.asSlice(INPUT_AT, BLOCK_BYTES - INPUT_AT));
@@ -455,7 +464,13 @@ public final class NbdConnection {
             return;
         }
         structured = handshake.isStructured();
-        blockStatus = handshake.hasAllocationContext();
+        allocation = handshake.hasAllocationContext();
+        dirty =
+                handshake
+                        .dirtySnapshot()
+                        .map(snapshot -> new DirtyContext(snapshot, export.bitmaps()))
+                        .orElse(null);
+        blockStatus = allocation || dirty != null;
         handshake = null;
         vdi = export.vdi();
         if (export.add(this)) {
@@ -605,7 +620,12 @@ public final class NbdConnection {
         BlockRequest block = request.block;
         block.owner = request;
         block.push(blockDone);
-        vdi.device().submit(block);
+        if (block.op == BlockOp.EXTENTS && !allocation) {
+            // The disk does not know what has changed.
+            block.complete(block.length > 0 ? IoStatus.OK : IoStatus.INVALID);
+        } else {
+            vdi.device().submit(block);
+        }
     }
 
     /** Turns the client's request into one for the disk; an error number when that cannot be. */
@@ -723,21 +743,59 @@ public final class NbdConnection {
         answer(request, buffer.address() + at, (long) header + request.length);
     }
 
+    /** One chunk for each context, one behind the other. */
     private void answerExtents(NbdRequest request) {
-        ExtentList extents = request.extents;
-        int count = extents.count();
+        if (dirty != null && !dirty.isKnown()) {
+            dirty.await(request, lane, answerLater);
+            return;
+        }
+        if (dirty != null && dirty.hasFailed()) {
+            answerError(request, Nbd.EIO);
+            return;
+        }
         MemorySegment buffer = request.buffer;
-        int start = BufferPool.HEADROOM_BYTES - Nbd.CHUNK_HEADER_BYTES - 4;
+        int start = BufferPool.HEADROOM_BYTES - CHUNK_BEFORE_EXTENTS;
+        long at = allocation ? allocationChunk(request, start, dirty == null) : start;
+        if (dirty != null) {
+            at = dirtyChunk(request, at);
+        }
+        giveBackExtents(request);
+        answer(request, buffer.address() + start, at - start);
+    }
+
+    private long allocationChunk(NbdRequest request, int start, boolean last) {
+        ExtentList extents = request.extents;
+        MemorySegment buffer = request.buffer;
+        int count = extents.count();
         chunkHeader(buffer, start, request, Nbd.REPLY_BLOCK_STATUS, 4 + 8 * count);
-        long at = BufferPool.HEADROOM_BYTES;
+        buffer.set(SHORT, start + 4L, (short) (last ? Nbd.REPLY_FLAG_DONE : 0));
+        long at = (long) start + CHUNK_BEFORE_EXTENTS;
         buffer.set(INT, at - 4, Nbd.CONTEXT_ALLOCATION_ID);
         for (int i = 0; i < count; i++) {
             buffer.set(INT, at, (int) extents.length(i));
             buffer.set(INT, at + 4, extents.isData(i) ? 0 : Nbd.STATE_HOLE | Nbd.STATE_ZERO);
             at += 8;
         }
-        giveBackExtents(request);
-        answer(request, buffer.address() + start, at - start);
+        return at;
+    }
+
+    private long dirtyChunk(NbdRequest request, long start) {
+        long at = start + CHUNK_BEFORE_EXTENTS;
+        int most = request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : NbdRequest.EXTENTS;
+        long length = Integer.toUnsignedLong(request.length);
+        long end = dirty.write(request.buffer, at, request.offset, length, most);
+        int payload = (int) (4 + end - at);
+        chunkHeader(request.buffer, start, request, Nbd.REPLY_BLOCK_STATUS, payload);
+        request.buffer.set(INT, at - 4, DirtyContext.ID);
+        return end;
+    }
+
+    private void answerLater(NbdRequest request) {
+        if (broken) {
+            finish(request);
+        } else {
+            answerExtents(request);
+        }
     }
 
     private void giveBackExtents(NbdRequest request) {

@@ -16,6 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class NbdExport {
     private final String name;
     private final ActiveVdi vdi;
+    private final NbdBitmaps bitmaps;
     private final Set<NbdConnection> connections = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
@@ -23,8 +24,17 @@ public final class NbdExport {
      * @param name under which clients ask for the disk
      */
     public NbdExport(String name, ActiveVdi vdi) {
+        this(name, vdi, NbdBitmaps.NONE);
+    }
+
+    /**
+     * @param name under which clients ask for the disk
+     * @param bitmaps by what it differs from earlier snapshots
+     */
+    public NbdExport(String name, ActiveVdi vdi, NbdBitmaps bitmaps) {
         this.name = name;
         this.vdi = vdi;
+        this.bitmaps = bitmaps;
     }
 
     String name() {
@@ -33,6 +43,10 @@ public final class NbdExport {
 
     ActiveVdi vdi() {
         return vdi;
+    }
+
+    NbdBitmaps bitmaps() {
+        return bitmaps;
     }
 
     long sizeBytes() {

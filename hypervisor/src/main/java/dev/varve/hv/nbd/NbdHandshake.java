@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The negotiation of a connection, from the greeting to the choice of an export: bytes in, bytes
@@ -68,6 +69,7 @@ public final class NbdHandshake {
     private boolean structured;
     private String contextExport;
     private boolean allocationContext;
+    private String dirtySnapshot;
     private long toSkip;
     private int skippedOption;
     private int options;
@@ -102,6 +104,13 @@ public final class NbdHandshake {
         return allocationContext && chosen != null && chosen.name().equals(contextExport);
     }
 
+    /** Since which snapshot the client may ask for changed blocks. */
+    Optional<String> dirtySnapshot() {
+        return chosen != null && chosen.name().equals(contextExport)
+                ? Optional.ofNullable(dirtySnapshot)
+                : Optional.empty();
+    }
+
     /** Takes what is to be sent. */
     public byte[] takeOutput() {
         byte[] bytes = out.toByteArray();
@@ -119,6 +128,7 @@ public final class NbdHandshake {
         structured = false;
         contextExport = null;
         allocationContext = false;
+        dirtySnapshot = null;
     }
 
     private boolean needsTls() {
@@ -359,6 +369,7 @@ public final class NbdHandshake {
     private void metaContext(int option, byte[] data) {
         if (option == Nbd.OPT_SET_META_CONTEXT) {
             allocationContext = false; // what was set before is forgotten, also when this one fails
+            dirtySnapshot = null;
         }
         ByteBuffer in = ByteBuffer.wrap(data);
         byte[] name = takeString(in);
@@ -372,23 +383,64 @@ public final class NbdHandshake {
             error(option, Nbd.REP_ERR_UNKNOWN, "there is no attached disk of this name");
             return;
         }
-        boolean listAll = option == Nbd.OPT_LIST_META_CONTEXT && queries.isEmpty();
-        boolean asked =
-                listAll
-                        || queries.contains(Nbd.CONTEXT_ALLOCATION)
-                        || (option == Nbd.OPT_LIST_META_CONTEXT && queries.contains("base:"));
         if (option == Nbd.OPT_SET_META_CONTEXT) {
-            allocationContext = asked;
             contextExport = found.get().name();
-        }
-        if (asked) {
-            byte[] context = Nbd.CONTEXT_ALLOCATION.getBytes(StandardCharsets.UTF_8);
-            ByteBuffer entry = ByteBuffer.allocate(4 + context.length);
-            entry.putInt(option == Nbd.OPT_SET_META_CONTEXT ? Nbd.CONTEXT_ALLOCATION_ID : 0);
-            entry.put(context);
-            reply(option, Nbd.REP_META_CONTEXT, entry.array());
+            setContexts(found.get(), queries);
+        } else {
+            listContexts(found.get(), queries);
         }
         reply(option, Nbd.REP_ACK, new byte[0]);
+    }
+
+    private void setContexts(NbdExport export, List<String> queries) {
+        if (queries.contains(Nbd.CONTEXT_ALLOCATION)) {
+            allocationContext = true;
+            context(Nbd.OPT_SET_META_CONTEXT, Nbd.CONTEXT_ALLOCATION_ID, Nbd.CONTEXT_ALLOCATION);
+        }
+        for (String query : queries) {
+            Optional<String> snapshot = snapshot(query, export);
+            if (snapshot.isPresent() && dirtySnapshot == null) {
+                dirtySnapshot = snapshot.get();
+                context(Nbd.OPT_SET_META_CONTEXT, DirtyContext.ID, query);
+            }
+        }
+    }
+
+    /** The snapshot that a query names, if the disk can be compared with it. */
+    private static Optional<String> snapshot(String query, NbdExport export) {
+        return Stream.of(DirtyContext.QEMU, DirtyContext.VARVE)
+                .filter(query::startsWith)
+                .map(prefix -> query.substring(prefix.length()))
+                .filter(export.bitmaps().snapshots()::contains)
+                .findFirst();
+    }
+
+    private void listContexts(NbdExport export, List<String> queries) {
+        List<String> all = new ArrayList<>(List.of(Nbd.CONTEXT_ALLOCATION));
+        for (String prefix : List.of(DirtyContext.QEMU, DirtyContext.VARVE)) {
+            export.bitmaps().snapshots().forEach(snapshot -> all.add(prefix + snapshot));
+        }
+        all.stream()
+                .filter(context -> queries.isEmpty() || isAsked(context, queries))
+                .forEach(context -> context(Nbd.OPT_LIST_META_CONTEXT, 0, context));
+    }
+
+    /** A query that ends with a colon stands for all that begins so. */
+    private static boolean isAsked(String context, List<String> queries) {
+        return queries.stream()
+                .anyMatch(
+                        query ->
+                                query.endsWith(":")
+                                        ? context.startsWith(query)
+                                        : context.equals(query));
+    }
+
+    private void context(int option, int id, String name) {
+        byte[] context = name.getBytes(StandardCharsets.UTF_8);
+        reply(
+                option,
+                Nbd.REP_META_CONTEXT,
+                ByteBuffer.allocate(4 + context.length).putInt(id).put(context).array());
     }
 
     private static List<String> queries(ByteBuffer in) {

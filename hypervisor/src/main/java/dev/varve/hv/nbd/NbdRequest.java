@@ -14,7 +14,7 @@ final class NbdRequest {
     static final int EXTENTS = 512;
 
     /** How much memory the data of a block status answer takes. */
-    static final int EXTENTS_BYTES = 8 * EXTENTS;
+    static final int EXTENTS_BYTES = 2 * 8 * EXTENTS + Nbd.CHUNK_HEADER_BYTES + 4;
 
     /** Room for the largest answer that does not carry data, and for small ones to options. */
     static final int SCRATCH_BYTES = 40;

@@ -176,8 +176,13 @@ public final class NbdServer implements AutoCloseable, NbdHandshake.Exports {
 
     /** Serves a disk; the URI is the same each time. */
     public URI export(ActiveVdi vdi) {
+        return export(vdi, NbdBitmaps.NONE);
+    }
+
+    /** Serves a disk with what is known of its changes; the URI is the same each time. */
+    public URI export(ActiveVdi vdi, NbdBitmaps bitmaps) {
         String name = vdi.uuid().toString();
-        if (exports.putIfAbsent(name, new NbdExport(name, vdi)) != null) {
+        if (exports.putIfAbsent(name, new NbdExport(name, vdi, bitmaps)) != null) {
             throw new IllegalArgumentException("the disk " + name + " is served already");
         }
         return uri(vdi.uuid());

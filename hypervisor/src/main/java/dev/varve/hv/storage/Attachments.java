@@ -96,6 +96,24 @@ public final class Attachments {
      * @throws StorageException that says why it cannot be used
      */
     public static ApiObject usable(ApiObject vdi) {
+        present(vdi);
+        if (isLogOnly(vdi)) {
+            throw ErrorCode.VDI_INCOMPATIBLE_TYPE.with(vdi.ref(), vdi.text("type"));
+        }
+        return vdi;
+    }
+
+    /** Whether only the log of its changed blocks is left of a disk. */
+    public static boolean isLogOnly(ApiObject vdi) {
+        return vdi.text("type").equals(VdiScanner.CBT_METADATA);
+    }
+
+    /**
+     * As {@link #usable}, also for a disk of which only the log of changed blocks is left.
+     *
+     * @throws StorageException that says why it cannot be used
+     */
+    public static ApiObject present(ApiObject vdi) {
         Optional<String> reason = quarantine(vdi);
         if (reason.isPresent()) {
             throw ErrorCode.VDI_UNAVAILABLE.because(

@@ -4,6 +4,7 @@ package dev.varve.hv.storage;
 
 import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
@@ -15,9 +16,11 @@ import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.engine.ActiveVdi;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
@@ -34,14 +37,21 @@ final class ClaimedDisks implements DiskService {
     private final DiskService disks;
     private final Claims claims;
     private final Predicate<UUID> active;
+    private final Consumer<Collection<UUID>> linesChanged;
 
     /**
      * @param active whether a disk is active on this host
+     * @param linesChanged told the disks that have other snapshots to be compared with, or are gone
      */
-    ClaimedDisks(DiskService disks, Claims claims, Predicate<UUID> active) {
+    ClaimedDisks(
+            DiskService disks,
+            Claims claims,
+            Predicate<UUID> active,
+            Consumer<Collection<UUID>> linesChanged) {
         this.disks = disks;
         this.claims = claims;
         this.active = active;
+        this.linesChanged = linesChanged;
     }
 
     @Override
@@ -71,7 +81,9 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges snapshot(List<SnapshotSpec> snapshots, Operation operation) {
-        return claimed(snapshots, 0, () -> disks.snapshot(snapshots, operation));
+        DiskChanges changes = claimed(snapshots, 0, () -> disks.snapshot(snapshots, operation));
+        linesChanged.accept(snapshots.stream().map(SnapshotSpec::source).toList());
+        return changes;
     }
 
     /** Holds the claims of all disks of a list, from the given one on. */
@@ -102,7 +114,53 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges destroy(UUID vdi, Operation operation) {
-        return claimed(vdi, () -> disks.destroy(vdi, operation));
+        DiskChanges changes = withFollowers(vdi, operation, () -> disks.destroy(vdi, operation));
+        linesChanged.accept(List.of(vdi));
+        return changes;
+    }
+
+    /** What the log of a disk says goes to the logs of others, which nobody may be writing. */
+    private <T> T withFollowers(UUID vdi, Operation operation, Supplier<T> work) {
+        return claimed(vdi, () -> claimedAll(disks.followers(vdi, operation), 0, work));
+    }
+
+    private <T> T claimedAll(List<UUID> vdis, int from, Supplier<T> work) {
+        return from == vdis.size()
+                ? work.get()
+                : claimed(vdis.get(from), () -> claimedAll(vdis, from + 1, work));
+    }
+
+    @Override
+    public VdiInfo trackChanges(UUID vdi, boolean tracked, Operation operation) {
+        VdiInfo info =
+                withFollowers(vdi, operation, () -> disks.trackChanges(vdi, tracked, operation));
+        linesChanged.accept(List.of(vdi));
+        return info;
+    }
+
+    @Override
+    public DiskChanges destroyData(UUID snapshot, Operation operation) {
+        return claimed(snapshot, () -> disks.destroyData(snapshot, operation));
+    }
+
+    /** What another host has not made durable yet is only known there. */
+    @Override
+    public ChangedBlocks changedBlocks(UUID from, UUID to, Operation operation) {
+        return active.test(to)
+                ? disks.changedBlocks(from, to, operation)
+                : holding(
+                        claims.acquire(to, Claims.Mode.READ),
+                        () -> disks.changedBlocks(from, to, operation));
+    }
+
+    @Override
+    public List<UUID> comparable(UUID vdi, Operation operation) {
+        return disks.comparable(vdi, operation);
+    }
+
+    @Override
+    public List<UUID> followers(UUID vdi, Operation operation) {
+        return disks.followers(vdi, operation);
     }
 
     @Override

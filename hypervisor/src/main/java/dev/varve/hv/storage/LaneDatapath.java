@@ -15,6 +15,7 @@ import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
 
 import java.net.URI;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -28,12 +29,13 @@ final class LaneDatapath implements Datapath {
     private final NbdServer nbd;
     private final Map<UUID, Attachment> attachments = new ConcurrentHashMap<>();
 
-    /** What is known of an attached disk; the last two are null while it is not activated. */
+    /** What is known of an attached disk; the last three are null while it is not activated. */
     private static final class Attachment {
         final SrSession session;
         final boolean readOnly;
         volatile ActiveVdi vdi;
         volatile Claims.Claim claim;
+        volatile DiskBitmaps bitmaps;
 
         Attachment(SrSession session, boolean readOnly) {
             this.session = session;
@@ -76,8 +78,11 @@ final class LaneDatapath implements Datapath {
             throw e;
         }
         try {
-            URI uri = nbd.export(active);
+            DiskBitmaps bitmaps = new DiskBitmaps(attachment.session.disks(), vdi, active.lane());
+            bitmaps.refresh();
+            URI uri = nbd.export(active, bitmaps);
             attachment.claim = claim;
+            attachment.bitmaps = bitmaps;
             attachment.vdi = active;
             return uri;
         } catch (RuntimeException | Error e) {
@@ -124,6 +129,16 @@ final class LaneDatapath implements Datapath {
             throw ErrorCode.VDI_NOT_ATTACHED.with(vdi.toString());
         }
         return attachment;
+    }
+
+    /** The snapshots with which attached disks can be compared may be others now. */
+    void linesChanged(Collection<UUID> vdis) {
+        for (Map.Entry<UUID, Attachment> each : attachments.entrySet()) {
+            DiskBitmaps bitmaps = each.getValue().bitmaps;
+            if (bitmaps != null && (vdis.contains(each.getKey()) || bitmaps.names(vdis))) {
+                bitmaps.refresh();
+            }
+        }
     }
 
     /**

@@ -69,7 +69,8 @@ public final class LaneStorageEngine implements StorageEngine {
         return new ClaimedDisks(
                 new Disks(sr.volumes(), engine, formats, random),
                 sr.claims(),
-                vdi -> engine.find(vdi).isPresent());
+                vdi -> engine.find(vdi).isPresent(),
+                datapath::linesChanged);
     }
 
     @Override

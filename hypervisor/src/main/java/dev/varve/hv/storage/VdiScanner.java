@@ -12,6 +12,7 @@ import dev.varve.vdi.disk.SnapshotMark;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiState;
 import dev.varve.vdi.store.StoreSpace;
+import dev.varve.vdi.store.VolumeKind;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +33,9 @@ import java.util.UUID;
 final class VdiScanner {
     /** The key of sm_config that says why a disk cannot be used. */
     static final String QUARANTINE = "quarantine";
+
+    /** The type of a disk of which only the log of changed blocks is left. */
+    static final String CBT_METADATA = "cbt_metadata";
 
     private static final String PARENT = "vhd-parent";
     private static final String BASE_COPY = "base copy";
@@ -134,6 +138,10 @@ final class VdiScanner {
         fields.put("virtual_size", info.virtualSizeBytes());
         fields.put("physical_utilisation", info.physicalUtilisationBytes());
         fields.put("read_only", info.readOnly());
+        fields.put("cbt_enabled", info.cbtEnabled());
+        if (info.kind() == VolumeKind.CBT_LOG) {
+            fields.put("type", CBT_METADATA);
+        }
         fields.put("missing", false);
         fields.put("managed", isUsable(info) && info.managed());
         fields.put("parent", info.parent().map(OpaqueRef::of).orElse(OpaqueRef.NULL));

@@ -45,6 +45,7 @@ final class AttachedRepositoryTest {
                         Optional.empty(),
                         Optional.empty(),
                         Map.of(),
+                        false,
                         new VdiState.Valid());
         return new DiskChanges(List.of(node), List.of());
     }

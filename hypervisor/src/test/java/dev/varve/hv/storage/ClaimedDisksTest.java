@@ -9,6 +9,7 @@ import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
@@ -39,9 +40,12 @@ final class ClaimedDisksTest {
     private final List<String> steps = new ArrayList<>();
     private final Set<UUID> heldElsewhere = new HashSet<>();
     private final Set<UUID> active = new HashSet<>();
+    private final List<UUID> followers = new ArrayList<>();
+    private final List<UUID> changed = new ArrayList<>();
     private boolean broken;
     private final DiskService disks =
-            new ClaimedDisks(new RecordedDisks(), new RecordedClaims(), active::contains);
+            new ClaimedDisks(
+                    new RecordedDisks(), new RecordedClaims(), active::contains, changed::addAll);
 
     private final class RecordedClaims implements Claims {
         @Override
@@ -171,6 +175,32 @@ final class ClaimedDisksTest {
             step("recover");
         }
 
+        @Override
+        public VdiInfo trackChanges(UUID vdi, boolean tracked, Operation operation) {
+            return step("track");
+        }
+
+        @Override
+        public DiskChanges destroyData(UUID snapshot, Operation operation) {
+            return changes("destroy data");
+        }
+
+        @Override
+        public ChangedBlocks changedBlocks(UUID from, UUID to, Operation operation) {
+            step("compare");
+            return new ChangedBlocks(1);
+        }
+
+        @Override
+        public List<UUID> comparable(UUID vdi, Operation operation) {
+            return List.of();
+        }
+
+        @Override
+        public List<UUID> followers(UUID vdi, Operation operation) {
+            return followers;
+        }
+
         private DiskChanges changes(String what) {
             step(what);
             return new DiskChanges(List.of(), List.of());
@@ -209,6 +239,38 @@ final class ClaimedDisksTest {
                         "destroy",
                         "release 1"),
                 steps);
+    }
+
+    /** What a log says goes to the next one, which its host may be writing. */
+    @Test
+    void claimsTheDisksWhoseLogsAreChanged() {
+        followers.add(OTHER);
+        disks.destroy(VDI, null);
+        disks.trackChanges(VDI, false, null);
+        assertEquals(
+                List.of(
+                        "acquire WRITE 1",
+                        "acquire WRITE 2",
+                        "destroy",
+                        "release 2",
+                        "release 1",
+                        "acquire WRITE 1",
+                        "acquire WRITE 2",
+                        "track",
+                        "release 2",
+                        "release 1"),
+                steps);
+        assertEquals(List.of(VDI, VDI), changed);
+        heldElsewhere.add(OTHER);
+        fails(ErrorCode.SR_VDI_IN_USE, () -> disks.destroy(VDI, null));
+    }
+
+    @Test
+    void comparesADiskThatNoOtherHostWrites() {
+        disks.changedBlocks(OTHER, VDI, null);
+        active.add(VDI);
+        disks.changedBlocks(OTHER, VDI, null);
+        assertEquals(List.of("acquire READ 1", "compare", "release 1", "compare"), steps);
     }
 
     @Test

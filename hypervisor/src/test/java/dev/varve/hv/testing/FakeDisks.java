@@ -4,6 +4,7 @@ package dev.varve.hv.testing;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
 import dev.varve.vdi.disk.DiskService;
@@ -78,6 +79,7 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
                         Optional.empty(),
                         Optional.empty(),
                         smConfig(spec.kind(), Optional.empty()),
+                        false,
                         new VdiState.Valid());
         return put(info);
     }
@@ -157,6 +159,7 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
                 parent,
                 mark,
                 smConfig(like.kind(), parent),
+                false,
                 like.state());
     }
 
@@ -212,6 +215,7 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
                 old.parent(),
                 old.snapshot(),
                 old.smConfig(),
+                old.cbtEnabled(),
                 old.state());
     }
 
@@ -258,6 +262,31 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
     public VdiInfo rename(UUID vdi, String label, String description) {
         VdiInfo old = require(vdi);
         return put(change(old, old.virtualSizeBytes(), label, description));
+    }
+
+    @Override
+    public VdiInfo trackChanges(UUID vdi, boolean tracked, Operation operation) {
+        throw new UnsupportedOperationException("there are no blocks here");
+    }
+
+    @Override
+    public DiskChanges destroyData(UUID snapshot, Operation operation) {
+        throw new UnsupportedOperationException("there are no blocks here");
+    }
+
+    @Override
+    public ChangedBlocks changedBlocks(UUID from, UUID to, Operation operation) {
+        throw new UnsupportedOperationException("there are no blocks here");
+    }
+
+    @Override
+    public List<UUID> comparable(UUID vdi, Operation operation) {
+        return List.of();
+    }
+
+    @Override
+    public List<UUID> followers(UUID vdi, Operation operation) {
+        return List.of();
     }
 
     @Override

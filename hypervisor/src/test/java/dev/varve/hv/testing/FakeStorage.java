@@ -116,6 +116,7 @@ public final class FakeStorage {
                         Optional.empty(),
                         Optional.empty(),
                         Map.of("vdi_type", "vhd"),
+                        false,
                         state);
         medium(location).disks.put(uuid, info);
         return uuid;

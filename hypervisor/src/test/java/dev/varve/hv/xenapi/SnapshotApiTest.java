@@ -386,8 +386,13 @@ final class SnapshotApiTest {
         String vdi = createVdi();
         String snapshot = snapshot(vdi);
         storage.capabilities.removeAll(
-                Set.of(SrCapability.VDI_SNAPSHOT, SrCapability.VDI_CLONE, SrCapability.VDI_REVERT));
+                Set.of(
+                        SrCapability.VDI_SNAPSHOT,
+                        SrCapability.VDI_CLONE,
+                        SrCapability.VDI_REVERT,
+                        SrCapability.VDI_CONFIG_CBT));
         fails(ErrorCode.SR_OPERATION_NOT_SUPPORTED, () -> snapshot(vdi), sr);
+        fails(ErrorCode.SR_OPERATION_NOT_SUPPORTED, () -> daemon.call("VDI.enable_cbt", vdi), sr);
         fails(
                 ErrorCode.SR_OPERATION_NOT_SUPPORTED,
                 () -> daemon.call("VDI.snapshot_group", List.of(vdi)),
@@ -408,7 +413,29 @@ final class SnapshotApiTest {
     }
 
     @Test
+    void saysWhatMayBeDoneWithChangedBlocks() {
+        String vdi = createVdi();
+        Set<String> both = Set.of("enable_cbt", "disable_cbt");
+        assertTrue(allowed("VDI", vdi).containsAll(both));
+        String snapshot = snapshot(vdi);
+        assertFalse(allowed("VDI", snapshot).contains("enable_cbt"));
+        assertFalse(allowed("VDI", snapshot).contains("data_destroy"), "it is not tracked");
+        plug(vdi, "RW");
+        assertTrue(allowed("VDI", vdi).containsAll(both));
+        assertTrue(allowed("SR", sr).contains("vdi_list_changed_blocks"));
+        fails(
+                ErrorCode.VDI_NO_CBT_METADATA,
+                () -> daemon.call("VDI.data_destroy", snapshot),
+                snapshot);
+        fails(
+                ErrorCode.VDI_NO_CBT_METADATA,
+                () -> daemon.call("VDI.list_changed_blocks", snapshot, vdi),
+                snapshot);
+    }
+
+    @Test
     void saysWhatMayBeDoneNow() {
+        storage.capabilities.remove(SrCapability.VDI_CONFIG_CBT);
         String vdi = createVdi();
         Set<String> always = Set.of("forget", "update", "destroy", "resize");
         assertEquals(
@@ -563,6 +590,7 @@ final class SnapshotApiTest {
                                 java.util.Optional.empty(),
                                 java.util.Optional.empty(),
                                 Map.of("vdi_type", "vhd"),
+                                false,
                                 was.state()));
         daemon.call("VDI.update", snapshot);
         assertEquals(false, field(snapshot, "is_a_snapshot"));

@@ -5,6 +5,7 @@ package dev.varve.vdi.disk;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.cbt.ChangeTracking;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.VdiEngine;
@@ -70,6 +71,7 @@ final class DiskInspector {
         tree.scanning();
         List<VolumeInfo> volumes =
                 store.list().stream().filter(info -> info.id().kind().isDisk()).toList();
+        Set<VolumeId> ids = store.ids();
         Map<VolumeId, Found> found = new HashMap<>();
         for (Found each : lookAtAll(volumes, operation)) {
             found.put(each.volume().id(), each);
@@ -80,7 +82,8 @@ final class DiskInspector {
             VolumeId id = each.volume().id();
             Trouble trouble = trouble(each, found, known);
             String told = trouble == null ? null : trouble.toldOf(id);
-            disks.add(info(each, parentOf(each, found::containsKey), told));
+            boolean tracked = ids.contains(ChangeTracking.log(id.uuid()));
+            disks.add(info(each, parentOf(each, found::containsKey), tracked, told));
         }
         tree.scanned(found.values().stream().map(each -> node(each, found::containsKey)).toList());
         return disks;
@@ -252,7 +255,8 @@ final class DiskInspector {
             ParentLink link = found.image().parent().get();
             trouble = parents.lookUp(link).isPresent() ? null : StoreParents.missing(link);
         }
-        return info(found, parentOf(found, id -> store.find(id).isPresent()), trouble);
+        boolean tracked = store.find(ChangeTracking.log(volume.id().uuid())).isPresent();
+        return info(found, parentOf(found, id -> store.find(id).isPresent()), tracked, trouble);
     }
 
     /** Makes sure that everything that is there is in the tree, and nothing else. */
@@ -272,7 +276,8 @@ final class DiskInspector {
         lookAtAll(unknown, operation).forEach(each -> tree.put(node(each, there::contains)));
     }
 
-    private static VdiInfo info(Found found, Optional<VolumeId> parent, String trouble) {
+    private static VdiInfo info(
+            Found found, Optional<VolumeId> parent, boolean tracked, String trouble) {
         VolumeInfo volume = found.volume();
         Map<String, String> attributes = volume.attributes();
         Map<String, String> smConfig = new HashMap<>();
@@ -292,6 +297,7 @@ final class DiskInspector {
                 parent.map(VolumeId::uuid),
                 DiskAttributes.snapshot(attributes),
                 smConfig,
+                tracked,
                 state(found, trouble));
     }
 

@@ -3,6 +3,7 @@
 package dev.varve.vdi.disk;
 
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.engine.ActiveVdi;
 
 import java.util.List;
@@ -130,6 +131,40 @@ public interface DiskService {
      *     cannot be used before it is
      */
     void recover(Operation operation);
+
+    /**
+     * Begins to note which blocks of a disk are changed, or ends it, whether the disk is active or
+     * not. Ended for a snapshot, later comparisons that go across it stay right.
+     *
+     * @throws dev.varve.vdi.StorageException OPERATION_NOT_ALLOWED when a snapshot is to be tracked
+     */
+    VdiInfo trackChanges(UUID vdi, boolean tracked, Operation operation);
+
+    /**
+     * Removes what a snapshot holds and keeps the log of its changed blocks, so that later ones can
+     * be compared with it.
+     *
+     * @return what is left of the snapshot, and the inner nodes that went with its data
+     * @throws dev.varve.vdi.StorageException VDI_NO_CBT_METADATA when it has no log,
+     *     OPERATION_NOT_ALLOWED when it is no snapshot, and as {@link #destroy}
+     */
+    DiskChanges destroyData(UUID snapshot, Operation operation);
+
+    /**
+     * The blocks by which a disk or a snapshot may differ from an earlier snapshot of the same
+     * disk; blocks behind the end of the earlier one count as changed. For a disk that is being
+     * written, the changes until now.
+     *
+     * @throws dev.varve.vdi.StorageException VDI_NO_CBT_METADATA when one of them is not tracked,
+     *     CBT_CHANGED_BLOCKS when there is a gap between them
+     */
+    ChangedBlocks changedBlocks(UUID from, UUID to, Operation operation);
+
+    /** The snapshots with which {@link #changedBlocks} can compare, the latest first. */
+    List<UUID> comparable(UUID vdi, Operation operation);
+
+    /** The disks and snapshots whose logs of changed blocks change when the given one goes. */
+    List<UUID> followers(UUID vdi, Operation operation);
 
     /** Changes the name and the description that are kept with the disk. */
     VdiInfo rename(UUID vdi, String label, String description);

@@ -5,6 +5,12 @@ package dev.varve.vdi.disk;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.block.BlockFilter;
+import dev.varve.vdi.cbt.ChangeTracking;
+import dev.varve.vdi.cbt.ChangedBlocks;
+import dev.varve.vdi.cbt.LogRemoval;
+import dev.varve.vdi.cbt.LogRestart;
+import dev.varve.vdi.cbt.LogRotation;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.ParentSource;
@@ -22,11 +28,13 @@ import dev.varve.vdi.time.RandomSource;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Function;
 
 /**
  * The operations on disks over any volume store.
@@ -45,6 +53,8 @@ public final class Disks implements DiskService {
     private final ImageBranches branches;
     private final TreeLock lock = new TreeLock();
     private final ImageMerges merges;
+    private final ChangeTracking tracking;
+    private final LogOnlyDisks logOnly;
 
     /** Held from working out which nodes nobody needs any more until they are gone. */
     private final Object removal = new Object();
@@ -65,6 +75,8 @@ public final class Disks implements DiskService {
         this.inspector = new DiskInspector(store, engine, parents, tree, id -> format(id.kind()));
         this.branches = new ImageBranches(store, engine, parents, random);
         this.merges = new ImageMerges(store, engine, parents, random, tree, inspector, lock);
+        this.tracking = new ChangeTracking(store, engine, random);
+        this.logOnly = new LogOnlyDisks(store, tracking);
     }
 
     /** The format of a disk volume. */
@@ -81,13 +93,23 @@ public final class Disks implements DiskService {
 
     @Override
     public List<VdiInfo> scan(Operation operation) {
-        return lock.beside(() -> inspector.scan(operation));
+        return lock.beside(() -> scanNow(operation));
+    }
+
+    private List<VdiInfo> scanNow(Operation operation) {
+        List<VdiInfo> found = new ArrayList<>(inspector.scan(operation));
+        found.addAll(logOnly.all(operation));
+        return found;
     }
 
     @Override
     public Optional<VdiInfo> find(UUID vdi) {
         Operation operation = Operation.unbounded("look at a disk", clock());
-        return lock.beside(() -> volume(vdi).map(info -> inspector.inspect(info, operation)));
+        return lock.beside(
+                () ->
+                        volume(vdi)
+                                .map(info -> inspector.inspect(info, operation))
+                                .or(() -> logOnly.find(vdi, operation)));
     }
 
     private Clock clock() {
@@ -248,6 +270,22 @@ public final class Disks implements DiskService {
     }
 
     private DiskChanges snapshotNow(List<SnapshotSpec> snapshots, Operation operation) {
+        Map<UUID, UUID> disks = new LinkedHashMap<>();
+        for (SnapshotSpec spec : snapshots) {
+            boolean isDisk = DiskAttributes.snapshot(require(spec.source()).attributes()).isEmpty();
+            if (isDisk) {
+                disks.put(spec.source(), spec.snapshot());
+            }
+        }
+        try (LogRotation logs = tracking.rotate(disks, operation)) {
+            DiskChanges made = snapshot(snapshots, logs, operation);
+            logs.finish(operation);
+            return made;
+        }
+    }
+
+    private DiskChanges snapshot(
+            List<SnapshotSpec> snapshots, LogRotation logs, Operation operation) {
         long now = clock().epochMillis();
         List<ImageBranches.Branch> wanted = new ArrayList<>();
         for (SnapshotSpec spec : snapshots) {
@@ -260,7 +298,7 @@ public final class Disks implements DiskService {
                             0,
                             DiskAttributes.ofSnapshot(source.attributes(), spec.source(), now)));
         }
-        return branch(wanted, operation);
+        return branch(wanted, Optional.of(logs), operation);
     }
 
     @Override
@@ -277,10 +315,12 @@ public final class Disks implements DiskService {
                                 clone,
                                 Long.MAX_VALUE,
                                 DiskAttributes.ofClone(volume.attributes()))),
+                Optional.empty(),
                 operation);
     }
 
-    private DiskChanges branch(List<ImageBranches.Branch> wanted, Operation operation) {
+    private DiskChanges branch(
+            List<ImageBranches.Branch> wanted, Optional<LogRotation> logs, Operation operation) {
         wanted.forEach(branch -> refuseExisting(branch.uuid()));
         wanted.forEach(branch -> merges.prepareBranch(branch.source().id()));
         List<VolumeChange> names =
@@ -297,7 +337,7 @@ public final class Disks implements DiskService {
         List<VolumeId> bases =
                 makeOrForget(
                         wanted,
-                        () -> names,
+                        new NamesAndLogs(names, logs),
                         wanted.stream().map(branch -> branch.source().id()).toList(),
                         operation);
         List<UUID> changed = new ArrayList<>();
@@ -350,12 +390,16 @@ public final class Disks implements DiskService {
         List<VolumeId> removed = new ArrayList<>();
         List<VolumeId> bases;
         synchronized (removal) {
-            bases =
-                    makeOrForget(
-                            List.of(branch),
-                            () -> replace(branch, disk.id(), removed, operation),
-                            List.of(disk.id(), source.id()),
-                            operation);
+            long size = inspect(snapshot, operation).virtualSizeBytes();
+            try (LogRestart logs = tracking.restart(vdi, snapshot, size, operation)) {
+                bases =
+                        makeOrForget(
+                                List.of(branch),
+                                () -> replace(branch, disk.id(), logs, removed, operation),
+                                List.of(disk.id(), source.id()),
+                                operation);
+                logs.finish();
+            }
             removed.forEach(tree::remove);
             List<UUID> changed = new ArrayList<>(List.of(vdi, snapshot));
             bases.forEach(base -> changed.add(base.uuid()));
@@ -367,9 +411,10 @@ public final class Disks implements DiskService {
     private List<VolumeChange> replace(
             ImageBranches.Branch branch,
             VolumeId disk,
+            LogRestart logs,
             List<VolumeId> removed,
             Operation operation) {
-        List<VolumeChange> changes = new ArrayList<>();
+        List<VolumeChange> changes = new ArrayList<>(logs.changes());
         changes.add(new VolumeChange.Rename(branch.incoming(), disk));
         inspector.completeTree(operation);
         List<VolumeId> orphans = tree.orphansWithout(disk);
@@ -406,15 +451,55 @@ public final class Disks implements DiskService {
 
     private DiskChanges destroyNow(UUID vdi, Operation operation) {
         refuseActive(vdi);
-        VolumeId id = require(vdi).id();
+        Optional<VolumeId> image = volume(vdi).map(VolumeInfo::id);
+        if (image.isEmpty() && !tracking.isTracked(vdi)) {
+            require(vdi);
+        }
         synchronized (removal) {
-            refuseChildren(id, operation);
-            List<VolumeId> gone = new ArrayList<>(List.of(id));
-            gone.addAll(tree.orphansWithout(id));
-            merges.cancelTouching(gone);
-            List<VolumeId> removed = remove(gone);
-            removed.forEach(tree::remove);
-            return new DiskChanges(List.of(), removed.stream().map(VolumeId::uuid).toList());
+            image.ifPresent(id -> refuseChildren(id, operation));
+            try (LogRemoval log = tracking.remove(vdi, operation)) {
+                List<VolumeId> gone = new ArrayList<>(image.stream().toList());
+                if (tracking.isTracked(vdi)) {
+                    gone.add(ChangeTracking.log(vdi));
+                }
+                image.ifPresent(id -> gone.addAll(tree.orphansWithout(id)));
+                DiskChanges changes = removeAll(gone);
+                log.finish();
+                return changes;
+            }
+        }
+    }
+
+    private DiskChanges removeAll(List<VolumeId> gone) {
+        merges.cancelTouching(gone);
+        List<VolumeId> removed = remove(gone);
+        removed.forEach(tree::remove);
+        return new DiskChanges(List.of(), removed.stream().map(VolumeId::uuid).distinct().toList());
+    }
+
+    @Override
+    public DiskChanges destroyData(UUID snapshot, Operation operation) {
+        return lock.beside(() -> destroyDataNow(snapshot, operation));
+    }
+
+    private DiskChanges destroyDataNow(UUID snapshot, Operation operation) {
+        refuseActive(snapshot);
+        VolumeInfo source = require(snapshot);
+        if (DiskAttributes.snapshot(source.attributes()).isEmpty()) {
+            throw ErrorCode.OPERATION_NOT_ALLOWED.with("disk " + snapshot + " is not a snapshot");
+        }
+        if (!tracking.isTracked(snapshot)) {
+            throw ErrorCode.VDI_NO_CBT_METADATA.with(snapshot.toString());
+        }
+        synchronized (removal) {
+            refuseChildren(source.id(), operation);
+            VolumeId log = ChangeTracking.log(snapshot);
+            store.commit(List.of(new VolumeChange.SetAttributes(log, source.attributes())));
+            List<VolumeId> gone = new ArrayList<>(List.of(source.id()));
+            gone.addAll(tree.orphansWithout(source.id()));
+            List<UUID> removed = new ArrayList<>(removeAll(gone).removed());
+            removed.remove(snapshot);
+            return new DiskChanges(logOnly.find(snapshot, operation).stream().toList(), removed);
         }
     }
 
@@ -507,6 +592,7 @@ public final class Disks implements DiskService {
             }
             idle.close(operation);
         }
+        tracking.resized(vdi, size, operation);
         return inspect(vdi, operation);
     }
 
@@ -556,7 +642,64 @@ public final class Disks implements DiskService {
                                 + children.stream().map(VolumeId::toString).sorted().toList());
             }
         }
-        return engine.activate(
-                vdi, leaf(volume, writable), writable, operation, List.of(), List.of());
+        Function<List<BlockFilter>, ActiveVdi> open =
+                filters ->
+                        engine.activate(
+                                vdi,
+                                leaf(volume, writable),
+                                writable,
+                                operation,
+                                List.of(),
+                                filters);
+        if (!writable) {
+            return open.apply(List.of());
+        }
+        refuseTrackedSnapshot(volume);
+        return tracking.activate(vdi, open, operation);
+    }
+
+    /** Later disks are compared with what it holds now. */
+    private void refuseTrackedSnapshot(VolumeInfo volume) {
+        UUID vdi = volume.id().uuid();
+        if (DiskAttributes.snapshot(volume.attributes()).isPresent() && tracking.isTracked(vdi)) {
+            throw ErrorCode.VDI_CBT_ENABLED.with(vdi.toString());
+        }
+    }
+
+    // ---- changed blocks
+
+    @Override
+    public VdiInfo trackChanges(UUID vdi, boolean tracked, Operation operation) {
+        if (tracked) {
+            VolumeInfo volume = require(vdi);
+            if (DiskAttributes.snapshot(volume.attributes()).isPresent()) {
+                throw ErrorCode.OPERATION_NOT_ALLOWED.with("disk " + vdi + " is a snapshot");
+            }
+            tracking.enable(vdi, inspect(vdi, operation).virtualSizeBytes(), operation);
+        } else {
+            require(vdi); // what has nothing but its log is destroyed, and not switched off
+            tracking.disable(vdi, operation);
+        }
+        return inspect(vdi, operation);
+    }
+
+    @Override
+    public ChangedBlocks changedBlocks(UUID from, UUID to, Operation operation) {
+        VdiInfo later =
+                find(to).orElseThrow(
+                                () ->
+                                        ErrorCode.VDI_NOT_ON_STORAGE.because(
+                                                "there is no disk " + to + " in this repository"));
+        return tracking.between(from, to, later.virtualSizeBytes(), operation);
+    }
+
+    @Override
+    public List<UUID> comparable(UUID vdi, Operation operation) {
+        return tracking.line(vdi, operation);
+    }
+
+    @Override
+    public List<UUID> followers(UUID vdi, Operation operation) {
+        return tracking.followers(vdi, operation);
     }
 }

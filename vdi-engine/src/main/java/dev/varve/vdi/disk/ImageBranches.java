@@ -118,6 +118,16 @@ final class ImageBranches {
     interface Finish {
         /** Changes that belong to the same commit; the new images are volumes of kind INCOMING. */
         List<VolumeChange> changes();
+
+        /** What is to be done on a disk's lane at the instant at which it changes over. */
+        default Runnable atOnce(UUID disk) {
+            return () -> {};
+        }
+
+        /** Whether something goes by the disk's new leaf, so that it gets one in any case. */
+        default boolean splits(UUID disk) {
+            return false;
+        }
     }
 
     /**
@@ -130,7 +140,9 @@ final class ImageBranches {
         List<Plan> plans = new ArrayList<>();
         try {
             for (Branch branch : branches) {
-                plans.add(plan(branch, branches.size() == 1, operation));
+                boolean alone = branches.size() == 1;
+                boolean mayStay = alone && !finish.splits(branch.source().id().uuid());
+                plans.add(plan(branch, mayStay, operation));
             }
             makeVolumes(plans);
             for (Plan plan : plans) {
@@ -142,13 +154,13 @@ final class ImageBranches {
             plans.forEach(plan -> undo(plan, e));
             throw e;
         }
-        changeOver(plans, operation);
+        changeOver(plans, finish, operation);
         return plans.stream().filter(Plan::isSplit).map(plan -> plan.base).toList();
     }
 
     // ---- (1) what to do
 
-    private Plan plan(Branch branch, boolean alone, Operation operation) {
+    private Plan plan(Branch branch, boolean mayStay, Operation operation) {
         VolumeId source = branch.source().id();
         ImageFormat format = parents.format(source);
         if (!format.hasParents()) {
@@ -163,7 +175,7 @@ final class ImageBranches {
         // change over.
         boolean empty =
                 active.isPresent()
-                        ? alone && isEmptyNow(active.get())
+                        ? mayStay && isEmptyNow(active.get())
                         : isEmptyInOrder(source, format, operation);
         if (!empty) {
             plan.base = new VolumeId(source.kind(), random.uuid());
@@ -320,12 +332,17 @@ final class ImageBranches {
 
     // ---- (4) and (5)
 
-    private void changeOver(List<Plan> plans, Operation operation) {
+    private void changeOver(List<Plan> plans, Finish finish, Operation operation) {
         List<VdiEngine.Switch> switches = new ArrayList<>();
         for (Plan plan : plans) {
             if (plan.child != null) {
                 switches.add(
-                        new VdiEngine.Switch(plan.active.get(), plan.child, plan.base, parents));
+                        new VdiEngine.Switch(
+                                plan.active.get(),
+                                plan.child,
+                                plan.base,
+                                parents,
+                                finish.atOnce(plan.branch.source().id().uuid())));
             }
         }
         if (!switches.isEmpty()) {

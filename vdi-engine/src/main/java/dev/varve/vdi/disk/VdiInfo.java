@@ -11,7 +11,8 @@ import java.util.UUID;
 /**
  * A disk, as it is found on storage.
  *
- * @param kind the format: {@link VolumeKind#VHD} or {@link VolumeKind#RAW}
+ * @param kind the format: {@link VolumeKind#VHD} or {@link VolumeKind#RAW}; {@link
+ *     VolumeKind#CBT_LOG} when only the log of its changed blocks is left
  * @param virtualSizeBytes how large the disk looks to its user
  * @param physicalUtilisationBytes how much space it takes
  * @param readOnly whether it may only be read
@@ -21,6 +22,7 @@ import java.util.UUID;
  * @param parent the node below it
  * @param snapshot what makes it a snapshot, if it is one
  * @param smConfig values of the storage manager: {@code vdi_type}, {@code vhd-parent}
+ * @param cbtEnabled whether there is a log of its changed blocks
  * @param state whether its image is in order
  */
 public record VdiInfo(
@@ -35,6 +37,7 @@ public record VdiInfo(
         Optional<UUID> parent,
         Optional<SnapshotMark> snapshot,
         Map<String, String> smConfig,
+        boolean cbtEnabled,
         VdiState state) {
     /** Copies the map. */
     public VdiInfo {

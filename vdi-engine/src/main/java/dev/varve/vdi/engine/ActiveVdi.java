@@ -10,6 +10,7 @@ import dev.varve.vdi.block.DeviceGraph;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.NodePermission;
 import dev.varve.vdi.filter.StatsFilter;
+import dev.varve.vdi.image.CommitGuard;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.VolumeId;
 
@@ -47,6 +48,8 @@ public final class ActiveVdi {
     private final boolean writable;
     private final Consumer<OpenLayer> release;
     private final Runnable onClose;
+
+    private volatile Companion companion = Companion.NONE;
 
     /** The image that is written; the others are only read. */
     private volatile OpenLayer leaf;
@@ -328,16 +331,44 @@ public final class ActiveVdi {
      * Puts an empty image on top, which takes all writes that begin from then on. What is in flight
      * goes on.
      *
+     * @param atOnce run on the lane at the same instant
      * @param settled completed when the last write to the former leaf is durable
      * @return complete when the image is on top
      */
-    CompletableFuture<Void> push(OpenLayer child, CompletableFuture<IoStatus> settled) {
-        return CompletableFuture.runAsync(() -> image.push(child, settled::complete), lane::execute)
+    CompletableFuture<Void> push(
+            OpenLayer child, Runnable atOnce, CompletableFuture<IoStatus> settled) {
+        return CompletableFuture.runAsync(
+                        () -> {
+                            image.push(child, settled::complete);
+                            atOnce.run();
+                        },
+                        lane::execute)
                 .thenRun(
                         () -> {
                             former.add(leaf);
                             leaf = child;
                         });
+    }
+
+    /**
+     * Has commits of the disk's images wait for something else first; null for nothing. On the
+     * lane.
+     */
+    public void guard(CommitGuard guard) {
+        image.guard(guard);
+    }
+
+    /**
+     * Whether what is written to the range now is found after a crash only when a commit came after
+     * it, and that commit asks the given guard first. On the lane.
+     */
+    public boolean isGuarded(CommitGuard by, long offset, long length) {
+        return image.isGuarded(by, offset, length);
+    }
+
+    /** Keeps something beside the disk in order when that is closed. Before it is served. */
+    public void accompany(Companion newCompanion) {
+        companion = newCompanion;
     }
 
     /**
@@ -388,10 +419,12 @@ public final class ActiveVdi {
                 commit(operation);
                 ImageLayer layer = leaf.layer();
                 layer.seal(leaf.volume().access(operation, Long.MAX_VALUE), layer.info().hidden());
+                companion.seal(operation);
             }
         } catch (RuntimeException e) {
             failure = e;
         }
+        companion.close(this::isOver);
         leaf.closeWhenIdle(this::isOver);
         former.forEach(layer -> layer.closeWhenIdle(this::isOver));
         shared.forEach(release);

@@ -11,6 +11,7 @@ import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.Waiter;
+import dev.varve.vdi.image.CommitGuard;
 import dev.varve.vdi.image.CommitListener;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.image.Mapping;
@@ -53,6 +54,9 @@ public final class ImageDevice implements BlockDevice, Waiter {
 
     /** Images that were the leaf, whose last writes may not be durable yet. */
     private final List<ImageLayer> settling = new ArrayList<>();
+
+    /** What each leaf's commits wait for, or null. */
+    private CommitGuard guard;
 
     /** Asked for with every request, so it is not made anew each time. */
     private volatile Geometry geometry = new Geometry(0, Geometry.SECTOR_BYTES, 4096, 1);
@@ -363,6 +367,23 @@ public final class ImageDevice implements BlockDevice, Waiter {
         }
     }
 
+    /** Has commits of the leaf, and of each later one, wait for something; null for nothing. */
+    void guard(CommitGuard newGuard) {
+        guard = newGuard;
+        chain.leaf().guard(newGuard);
+    }
+
+    /**
+     * Whether what is written to the range now becomes durable only with a commit that asks the
+     * guard first.
+     */
+    boolean isGuarded(CommitGuard by, long offset, long length) {
+        OpenLayer leaf = chain.leaf();
+        LiveMerge merge = chain.merge();
+        boolean oneOfTwo = merge != null && merge.isCommitting(); // the other may show it at once
+        return !oneOfTwo && leaf.guard() == by && !leaf.layer().showsAtOnce(offset, length);
+    }
+
     /** What was given up may be used anew when nothing can be reading it any more. */
     private void reuseRoom(ImageLayer leaf) {
         if (leaf.retireFreed()) {
@@ -381,6 +402,7 @@ public final class ImageDevice implements BlockDevice, Waiter {
     void push(OpenLayer child, CommitListener settled) {
         ImageLayer former = chain.leaf().layer();
         settling.add(former);
+        child.guard(guard);
         chain.push(
                 child,
                 () ->
@@ -419,6 +441,7 @@ public final class ImageDevice implements BlockDevice, Waiter {
      */
     void join(OpenLayer upper, OpenLayer joined, Runnable over) {
         chain.join(upper, joined, over);
+        chain.leaf().guard(guard);
     }
 
     /** The image that another one of the chain rests on. */

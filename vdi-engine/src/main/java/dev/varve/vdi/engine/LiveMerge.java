@@ -160,6 +160,10 @@ final class LiveMerge implements LayerCopy.Fence {
         return copy.failure();
     }
 
+    boolean isCommitting() {
+        return committing;
+    }
+
     // ---- for pieces
 
     @Override

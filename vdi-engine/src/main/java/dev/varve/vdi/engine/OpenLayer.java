@@ -7,6 +7,7 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.image.CommitGuard;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.image.LayerHost;
 import dev.varve.vdi.image.MetadataCache;
@@ -21,6 +22,9 @@ import java.util.function.BooleanSupplier;
 public final class OpenLayer implements LayerHost {
     private final OpenVolume volume;
     private final ImageLayer layer;
+
+    /** The lane's only. */
+    private CommitGuard guard;
 
     /** Binds a layer to the lane of its volume. */
     public OpenLayer(OpenVolume volume, ImageLayer layer) {
@@ -52,6 +56,16 @@ public final class OpenLayer implements LayerHost {
     @Override
     public MetadataCache metadata() {
         return volume.lane().metadata();
+    }
+
+    @Override
+    public CommitGuard guard() {
+        return guard;
+    }
+
+    /** Has commits of the image wait for something else; null for nothing. On the lane. */
+    void guard(CommitGuard newGuard) {
+        guard = newGuard;
     }
 
     @Override

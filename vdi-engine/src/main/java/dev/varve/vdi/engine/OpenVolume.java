@@ -97,7 +97,7 @@ public final class OpenVolume implements AutoCloseable {
      * @param idle whether those above the volume are done with it; asked on the lane
      * @return whether the volume is closed already
      */
-    boolean closeWhenIdle(BooleanSupplier idle) {
+    public boolean closeWhenIdle(BooleanSupplier idle) {
         CompletableFuture<Boolean> closed = new CompletableFuture<>();
         lane.execute(() -> reap(idle, closed));
         try {

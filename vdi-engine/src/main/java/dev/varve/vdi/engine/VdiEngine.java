@@ -235,8 +235,10 @@ public final class VdiEngine implements AutoCloseable {
      *
      * @param base the volume of the present leaf, by the name that it has when this is done
      * @param parents where that is
+     * @param atOnce run on the disk's lane at the instant at which it changes over
      */
-    public record Switch(ActiveVdi vdi, OpenLayer child, VolumeId base, ParentSource parents) {}
+    public record Switch(
+            ActiveVdi vdi, OpenLayer child, VolumeId base, ParentSource parents, Runnable atOnce) {}
 
     /**
      * Puts an image on top of each disk, on all of them at the same instant: whatever was written
@@ -280,6 +282,7 @@ public final class VdiEngine implements AutoCloseable {
                                                     .vdi()
                                                     .push(
                                                             switches.get(i).child(),
+                                                            switches.get(i).atOnce(),
                                                             settled.get(i))));
         } finally {
             if (several) {

@@ -83,6 +83,15 @@ public interface ImageLayer {
      */
     boolean needsCommit(long offset, long length);
 
+    /**
+     * Whether something that is written to the range now could be seen after a crash although no
+     * commit began after it was written. When it could not, a commit asks the {@link
+     * LayerHost#guard} first.
+     */
+    default boolean showsAtOnce(long offset, long length) {
+        return true;
+    }
+
     /** Makes everything durable that was written before the call. */
     void commit(CommitListener listener);
 

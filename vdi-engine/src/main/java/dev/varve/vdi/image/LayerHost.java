@@ -32,4 +32,9 @@ public interface LayerHost {
 
     /** Makes the volume at least so large, without blocking; new space reads as zero. */
     void grow(long sizeBytes, GrowListener listener);
+
+    /** What has to be durable before metadata of the image is written, or null when nothing has. */
+    default CommitGuard guard() {
+        return null;
+    }
 }

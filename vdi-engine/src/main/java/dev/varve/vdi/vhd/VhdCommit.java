@@ -7,6 +7,7 @@ import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.BufferPool;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.image.CommitGuard;
 import dev.varve.vdi.image.CommitListener;
 
 import java.lang.foreign.MemorySegment;
@@ -33,6 +34,7 @@ final class VhdCommit {
     private final BlockBitmaps bitmaps;
     private final VhdSpace space;
     private final int bitmapSectors;
+    private final CommitListener guarded = this::guarded;
     private final BlockCompletion dataFlushed = this::dataFlushed;
     private final BlockCompletion metadataWritten = this::metadataWritten;
     private final BlockCompletion metadataFlushed = this::metadataFlushed;
@@ -99,7 +101,20 @@ final class VhdCommit {
             return;
         }
         copyAll();
-        io.flush(dataFlushed);
+        CommitGuard guard = io.host().guard();
+        if (guard == null) {
+            io.flush(dataFlushed);
+        } else {
+            guard.beforeCommit(guarded);
+        }
+    }
+
+    private void guarded(IoStatus status) {
+        if (status == IoStatus.OK) {
+            io.flush(dataFlushed);
+        } else {
+            end(status);
+        }
     }
 
     /**

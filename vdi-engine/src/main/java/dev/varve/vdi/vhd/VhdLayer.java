@@ -376,6 +376,42 @@ final class VhdLayer implements ImageLayer {
         return needed;
     }
 
+    /**
+     * What the table in memory does not name, or whose bit is clear in a bitmap in memory, is not
+     * named on the device either. What would have to be read to tell counts as seen.
+     */
+    @Override
+    public boolean showsAtOnce(long offset, long length) {
+        long end = Math.min(offset + length, footer.currentSize());
+        for (long at = offset; at < end; ) {
+            int block = (int) (at / header.blockBytes());
+            long next = Math.min(end, (block + 1L) * header.blockBytes());
+            if (showsAtOnce(block, at % header.blockBytes(), next - at)) {
+                return true;
+            }
+            at = next;
+        }
+        return false;
+    }
+
+    private boolean showsAtOnce(int block, long within, long length) {
+        TablePage page = table.present(block);
+        if (page == null) {
+            return true;
+        }
+        if (page.entries[block % TablePage.ENTRIES] == VhdImage.UNUSED) {
+            return false; // it gets a new place, even when the device still names its last one
+        }
+        BlockBitmap bitmap = bitmaps.find(block);
+        int from = (int) (within / SECTOR);
+        int to = from + (int) (length / SECTOR);
+        return isFull(block)
+                || bitmap == null
+                || bitmap.loading
+                || bitmap.isSet(from)
+                || bitmap.run(from, to) < to - from;
+    }
+
     @Override
     public void failed(IoStatus status) {
         commit.fail(status);

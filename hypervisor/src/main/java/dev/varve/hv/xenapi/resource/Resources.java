@@ -33,6 +33,7 @@ public final class Resources {
         new PbdResource(stack).bind(handlers);
         vdi.bind(handlers);
         new VdiCopies(stack).bind(handlers);
+        new VdiTracking(stack).bind(handlers);
         vbd.bind(handlers);
         new SecretResource(stack).bind(handlers);
     }

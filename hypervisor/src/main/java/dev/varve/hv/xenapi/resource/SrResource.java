@@ -22,6 +22,13 @@ import java.util.UUID;
 
 /** Storage repositories. */
 final class SrResource {
+    private static final List<String> TRACKING =
+            List.of(
+                    "vdi_enable_cbt",
+                    "vdi_disable_cbt",
+                    "vdi_data_destroy",
+                    "vdi_list_changed_blocks");
+
     private final Toolstack stack;
 
     SrResource(Toolstack stack) {
@@ -224,6 +231,9 @@ final class SrResource {
             offer(allowed, can, SrCapability.VDI_SNAPSHOT, "vdi_snapshot");
             offer(allowed, can, SrCapability.VDI_CLONE, "vdi_clone");
             offer(allowed, can, SrCapability.VDI_REVERT, "vdi_revert");
+            for (String operation : TRACKING) {
+                offer(allowed, can, SrCapability.VDI_CONFIG_CBT, operation);
+            }
             allowed.addAll(List.of("vdi_copy", "vdi_forget", "vdi_update"));
         } else {
             allowed.addAll(List.of("plug", "forget", "destroy", "pbd_destroy"));

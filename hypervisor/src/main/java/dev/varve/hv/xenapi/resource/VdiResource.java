@@ -134,7 +134,7 @@ final class VdiResource {
     }
 
     private void destroy(Call call) {
-        ApiObject vdi = Attachments.usable(get(call));
+        ApiObject vdi = Attachments.present(get(call));
         ApiObject sr = stack.repositoryOf(vdi);
         on(
                 call,
@@ -244,7 +244,10 @@ final class VdiResource {
             Set<SrCapability> can = stack.capabilities(stack.repositoryOf(vdi));
             allowed.add("update");
             addOwn(vdi, can, allowed);
-            addShared(vdi, can, allowed);
+            if (!Attachments.isLogOnly(vdi)) {
+                addShared(vdi, can, allowed);
+            }
+            VdiTracking.addAllowed(vdi, stack, can, allowed);
         }
         allowed.removeIf(operation -> !stack.operations().allows(vdi, operation));
         return allowed;
@@ -254,6 +257,9 @@ final class VdiResource {
         boolean free = !stack.attachments().isInUse(vdi.ref());
         if (free && can.contains(SrCapability.VDI_DELETE)) {
             allowed.add("destroy");
+        }
+        if (Attachments.isLogOnly(vdi)) {
+            return;
         }
         if (free && can.contains(SrCapability.VDI_RESIZE)) {
             allowed.add("resize");

@@ -415,6 +415,39 @@ final class StorageClasses {
                                 .param("snapshot", ref("VDI"), "the snapshot of it")
                                 .tasked()
                                 .raises(ErrorCode.VDI_IN_USE, ErrorCode.OPERATION_NOT_ALLOWED),
+                        b.method("enable_cbt", "Begins to track which blocks of a disk change.")
+                                .needs(SrCapability.VDI_CONFIG_CBT)
+                                .param("self", ref("VDI"), "the disk")
+                                .tasked()
+                                .raises(
+                                        ErrorCode.OPERATION_NOT_ALLOWED,
+                                        ErrorCode.VDI_INCOMPATIBLE_TYPE),
+                        b.method("disable_cbt", "Ends that, and forgets what changed.")
+                                .needs(SrCapability.VDI_CONFIG_CBT)
+                                .param("self", ref("VDI"), "the disk")
+                                .tasked()
+                                .raises(ErrorCode.VDI_INCOMPATIBLE_TYPE),
+                        b.method("data_destroy", "Removes what a snapshot holds, but for its log.")
+                                .needs(SrCapability.VDI_CONFIG_CBT)
+                                .param("self", ref("VDI"), "the snapshot")
+                                .tasked()
+                                .raises(
+                                        ErrorCode.OPERATION_NOT_ALLOWED,
+                                        ErrorCode.VDI_NO_CBT_METADATA,
+                                        ErrorCode.VDI_IN_USE),
+                        b.method(
+                                        "list_changed_blocks",
+                                        "Tells by which blocks of 64 KiB a disk differs from an"
+                                                + " earlier snapshot: a bitmap in base64, the first"
+                                                + " block in the highest bit.")
+                                .needs(SrCapability.VDI_CONFIG_CBT)
+                                .param("vdi_from", ref("VDI"), "the snapshot")
+                                .param("vdi_to", ref("VDI"), "a later snapshot, or the disk")
+                                .returns(TEXT)
+                                .tasked()
+                                .raises(
+                                        ErrorCode.VDI_NO_CBT_METADATA,
+                                        ErrorCode.CBT_CHANGED_BLOCKS),
                         b.method("forget", "Drops what is known of a disk; its data stays.")
                                 .param("vdi", ref("VDI"), "the disk")
                                 .raises(ErrorCode.VDI_IN_USE),

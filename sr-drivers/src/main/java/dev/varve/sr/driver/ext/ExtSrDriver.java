@@ -86,6 +86,7 @@ public final class ExtSrDriver implements SrDriver {
                 SrCapability.VDI_CLONE,
                 SrCapability.VDI_SNAPSHOT,
                 SrCapability.VDI_REVERT,
+                SrCapability.VDI_CONFIG_CBT,
                 SrCapability.THIN_PROVISIONING);
     }
 

@@ -59,6 +59,7 @@ public final class FileSrDriver implements SrDriver {
                 SrCapability.VDI_CLONE,
                 SrCapability.VDI_SNAPSHOT,
                 SrCapability.VDI_REVERT,
+                SrCapability.VDI_CONFIG_CBT,
                 SrCapability.THIN_PROVISIONING);
     }
 
