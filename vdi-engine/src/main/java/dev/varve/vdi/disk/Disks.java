@@ -9,6 +9,8 @@ import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.ParentSource;
 import dev.varve.vdi.engine.VdiEngine;
+import dev.varve.vdi.filter.RoomFilter;
+import dev.varve.vdi.filter.RoomWatch;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageSpec;
@@ -39,6 +41,7 @@ public final class Disks implements DiskService {
     private final VdiEngine engine;
     private final Map<VolumeKind, ImageFormat> formats;
     private final RandomSource random;
+    private final RoomWatch room;
     private final StoreParents parents;
     private final ImageTree tree = new ImageTree();
     private final DiskInspector inspector;
@@ -50,6 +53,8 @@ public final class Disks implements DiskService {
     private final Object removal = new Object();
 
     /**
+     * Disks whose writes fail when the store is full.
+     *
      * @param formats the format of each kind of disk volume
      */
     public Disks(
@@ -57,6 +62,21 @@ public final class Disks implements DiskService {
             VdiEngine engine,
             Map<VolumeKind, ImageFormat> formats,
             RandomSource random) {
+        this(store, engine, formats, random, new RoomWatch(RoomWatch.WhenFull.FAIL));
+    }
+
+    /**
+     * @param formats the format of each kind of disk volume
+     * @param room what happens to writes when the store is full; told when there may be room
+     */
+    public Disks(
+            VolumeStore store,
+            VdiEngine engine,
+            Map<VolumeKind, ImageFormat> formats,
+            RandomSource random,
+            RoomWatch room) {
+        this.room = room;
+        store.whenRoom(room::roomMade);
         this.store = store;
         this.engine = engine;
         this.formats = Map.copyOf(formats);
@@ -557,6 +577,11 @@ public final class Disks implements DiskService {
             }
         }
         return engine.activate(
-                vdi, leaf(volume, writable), writable, operation, List.of(), List.of());
+                vdi,
+                leaf(volume, writable),
+                writable,
+                operation,
+                List.of(),
+                writable ? List.of(new RoomFilter(room)) : List.of());
     }
 }
