@@ -554,6 +554,16 @@ public final class Disks implements DiskService {
         return inspect(vdi, Operation.unbounded("look at a disk", clock()));
     }
 
+    @Override
+    public VdiInfo remember(UUID vdi, DiskNotes notes) {
+        VolumeInfo volume = require(vdi);
+        if (volume.attributes().isEmpty()) {
+            store.commit(
+                    List.of(new VolumeChange.SetAttributes(volume.id(), DiskAttributes.of(notes))));
+        }
+        return inspect(vdi, Operation.unbounded("look at a disk", clock()));
+    }
+
     // ---- using
 
     /** An image that others rest on is not written: they would see it. */

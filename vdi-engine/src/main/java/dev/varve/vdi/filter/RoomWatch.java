@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 /**
  * What the disks of one store have in common when it is full: whether their writes wait for room or
@@ -25,25 +26,27 @@ public final class RoomWatch {
     private final Set<RoomFilter> waiting = ConcurrentHashMap.newKeySet();
     private final AtomicInteger requests = new AtomicInteger();
     private final AtomicLong everHeld = new AtomicLong();
-    private volatile WhenFull whenFull;
+    private final Supplier<WhenFull> whenFull;
     private volatile Runnable firstWaits = () -> {};
 
     /** Nobody waits yet. */
     public RoomWatch(WhenFull whenFull) {
+        this(() -> whenFull);
+    }
+
+    /**
+     * Nobody waits yet.
+     *
+     * @param whenFull asked on lanes whenever there is no room, so it must not block; when it says
+     *     that writes fail, those that wait do so with their next try
+     */
+    public RoomWatch(Supplier<WhenFull> whenFull) {
         this.whenFull = whenFull;
     }
 
-    /** What happens to a write for which there is no room. */
+    /** What happens now to a write for which there is no room. */
     public WhenFull whenFull() {
-        return whenFull;
-    }
-
-    /** Changes what happens; when they are not to wait any more, those that do fail. */
-    public void whenFull(WhenFull changed) {
-        whenFull = changed;
-        if (changed == WhenFull.FAIL) {
-            roomMade();
-        }
+        return whenFull.get();
     }
 
     /**

@@ -35,7 +35,8 @@ class RoomFilterTest {
     private final MemoryDevice memory = new MemoryDevice(new Geometry(1 << 20, 512, 512, 1));
     private final DeviceGraph graph = new DeviceGraph(memory);
     private final FaultFilter faults = new FaultFilter();
-    private final RoomWatch watch = new RoomWatch(RoomWatch.WhenFull.WAIT);
+    private RoomWatch.WhenFull whenFull = RoomWatch.WhenFull.WAIT;
+    private final RoomWatch watch = new RoomWatch(() -> whenFull);
     private final List<Long> arrived = new ArrayList<>();
 
     /** Notes in which order requests come to the device. */
@@ -161,7 +162,7 @@ class RoomFilterTest {
 
     @Test
     void aStoreThatFailsWhenFullFailsAtOnce() {
-        watch.whenFull(RoomWatch.WhenFull.FAIL);
+        whenFull = RoomWatch.WhenFull.FAIL;
         full();
         BlockRequest write = write(0);
         assertEquals(1, write.token);
@@ -173,8 +174,8 @@ class RoomFilterTest {
         full();
         BlockRequest one = write(0);
         BlockRequest other = write(512);
-        watch.whenFull(RoomWatch.WhenFull.FAIL);
-        lane.pump();
+        whenFull = RoomWatch.WhenFull.FAIL;
+        lane.advance(SECOND);
         assertEquals(IoStatus.NO_SPACE, one.status);
         assertEquals(1, one.token);
         assertEquals(1, other.token);
