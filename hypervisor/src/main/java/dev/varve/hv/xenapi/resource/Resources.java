@@ -35,6 +35,7 @@ public final class Resources {
         new VdiCopies(stack).bind(handlers);
         vbd.bind(handlers);
         new SecretResource(stack).bind(handlers);
+        new MessageResource(stack).bind(handlers);
     }
 
     /** How computed fields are worked out. */
