@@ -6,6 +6,7 @@ import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskNotes;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.RunningMerge;
@@ -258,6 +259,12 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
     public VdiInfo rename(UUID vdi, String label, String description) {
         VdiInfo old = require(vdi);
         return put(change(old, old.virtualSizeBytes(), label, description));
+    }
+
+    @Override
+    public VdiInfo remember(UUID vdi, DiskNotes notes) {
+        VdiInfo old = require(vdi);
+        return old.hasNoNotes() ? put(old.with(notes)) : old;
     }
 
     @Override
