@@ -69,13 +69,16 @@ final class DiskInspector {
 
     List<VdiInfo> scan(Operation operation) {
         tree.scanning();
-        List<VolumeInfo> volumes =
-                store.list().stream().filter(info -> info.id().kind().isDisk()).toList();
+        List<VolumeInfo> all = store.list();
+        List<VolumeInfo> volumes = all.stream().filter(info -> info.id().kind().isDisk()).toList();
         Map<VolumeId, Found> found = new HashMap<>();
         for (Found each : lookAtAll(volumes, operation)) {
             found.put(each.volume().id(), each);
         }
-        hideInnerNodes(found);
+        // A change of roles that is not finished says which of two images is the inner node.
+        if (all.stream().noneMatch(info -> info.id().kind() == VolumeKind.JOURNAL)) {
+            hideInnerNodes(found);
+        }
         Map<VolumeId, Optional<Trouble>> known = new HashMap<>();
         List<VdiInfo> disks = new ArrayList<>();
         for (Found each : found.values()) {

@@ -49,6 +49,9 @@ public final class Disks implements DiskService {
     private final TreeLock lock = new TreeLock();
     private final ImageMerges merges;
 
+    /** Held from looking at the notes of a disk until others are written. */
+    private final Object notes = new Object();
+
     /** Held from working out which nodes nobody needs any more until they are gone. */
     private final Object removal = new Object();
 
@@ -542,7 +545,12 @@ public final class Disks implements DiskService {
 
     @Override
     public VdiInfo rename(UUID vdi, String label, String description) {
-        return lock.beside(() -> renameNow(vdi, label, description));
+        return lock.beside(
+                () -> {
+                    synchronized (notes) {
+                        return renameNow(vdi, label, description);
+                    }
+                });
     }
 
     private VdiInfo renameNow(UUID vdi, String label, String description) {
@@ -556,6 +564,15 @@ public final class Disks implements DiskService {
 
     @Override
     public VdiInfo remember(UUID vdi, DiskNotes notes) {
+        return lock.beside(
+                () -> {
+                    synchronized (this.notes) {
+                        return rememberNow(vdi, notes);
+                    }
+                });
+    }
+
+    private VdiInfo rememberNow(UUID vdi, DiskNotes notes) {
         VolumeInfo volume = require(vdi);
         if (volume.attributes().isEmpty()) {
             store.commit(
