@@ -13,6 +13,7 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.engine.EngineContext;
+import dev.varve.vdi.filter.RoomWatch;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
@@ -63,7 +64,7 @@ final class BenchRepository implements AutoCloseable {
         DeviceConfig config = new DeviceConfig(Map.of("location", location.toString()));
         driver.create(identity, config, driverContext);
         AttachedSr sr = driver.attach(identity, config, driverContext);
-        session = new SrSession(sr, engine.disks(sr));
+        session = new SrSession(sr, engine.disks(sr, new RoomWatch(RoomWatch.WhenFull.FAIL)));
     }
 
     Operation operation() {

@@ -110,7 +110,7 @@ final class ClassCommands {
             CliSession session,
             CliOutput out) {
         ClassCommands self = new ClassCommands(type);
-        self.list(filters, self.columns(args.get("params", ""), listed), session, out);
+        self.list(filters, args.get("params", ""), listed, session, out);
     }
 
     /**
@@ -136,14 +136,16 @@ final class ClassCommands {
     private void list(CliArgs args, CliSession session, CliOutput out) {
         Map<String, String> filters = args.specific();
         filters.remove("params");
-        list(filters, columns(args.get("params", ""), type.listed()), session, out);
+        list(filters, args.get("params", ""), type.listed(), session, out);
     }
 
     private void list(
             Map<String, String> filters,
-            List<CliField> columns,
+            String params,
+            List<String> listed,
             CliSession session,
             CliOutput out) {
+        List<CliField> columns = columns(params, listed);
         List<SequencedMap<String, String>> rows = new ArrayList<>();
         for (ApiObject object : session.database().all(type.name())) {
             boolean matches = true;
@@ -151,7 +153,7 @@ final class ClassCommands {
                 matches = matches(session, object, filter.getKey(), filter.getValue()) && matches;
             }
             if (matches) {
-                rows.add(row(session, object, columns));
+                rows.add(row(session, object, columns, !params.isEmpty()));
             }
         }
         if (rows.isEmpty()) {
@@ -175,11 +177,20 @@ final class ClassCommands {
         return fields.stream().filter(field -> wanted.contains(field.name())).toList();
     }
 
+    /**
+     * One object.
+     *
+     * @param chosen whether somebody chose the columns; else those that tell of trouble are left
+     *     out where there is none
+     */
     private static SequencedMap<String, String> row(
-            CliSession session, ApiObject object, List<CliField> columns) {
+            CliSession session, ApiObject object, List<CliField> columns, boolean chosen) {
         SequencedMap<String, String> row = new LinkedHashMap<>();
         for (CliField column : columns) {
-            row.put(column.marked(), column.text(session.database(), session.records(), object));
+            String text = column.text(session.database(), session.records(), object);
+            if (chosen || !text.isEmpty() || !column.name().equals(DerivedFields.QUARANTINE)) {
+                row.put(column.marked(), text);
+            }
         }
         return row;
     }
@@ -244,7 +255,7 @@ final class ClassCommands {
 
     private void paramList(CliArgs args, CliSession session, CliOutput out) {
         ApiObject object = session.select(args, type.name(), "uuid");
-        out.table(List.of(row(session, object, fields)));
+        out.table(List.of(row(session, object, fields, true)));
     }
 
     private void paramGet(CliArgs args, CliSession session, CliOutput out) {

@@ -26,6 +26,7 @@ final class CliCommands {
         SnapshotCommands.all().forEach(this::add);
         TrackingCommands.all().forEach(this::add);
         HostCommands.all().forEach(this::add);
+        MessageCommands.all().forEach(this::add);
         more.forEach(this::add);
         add(
                 CliCommand.of(

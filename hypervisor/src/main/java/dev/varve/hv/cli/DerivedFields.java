@@ -2,6 +2,7 @@
 
 package dev.varve.hv.cli;
 
+import dev.varve.hv.storage.Attachments;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
 
@@ -9,10 +10,14 @@ import java.util.List;
 
 /** The values that only the command line knows. */
 final class DerivedFields {
+    /** Why a disk cannot be used. */
+    static final String QUARANTINE = "quarantine";
+
     private DerivedFields() {}
 
     static String value(Database database, ApiObject object, String name) {
         return switch (object.type() + "." + name) {
+            case "VDI." + QUARANTINE -> Attachments.quarantine(object).orElse("");
             case "SR.host" -> hostOf(database, object);
             case "PBD.host" ->
                     database.find(object.text("host"))

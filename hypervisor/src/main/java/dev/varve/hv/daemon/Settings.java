@@ -2,6 +2,9 @@
 
 package dev.varve.hv.daemon;
 
+import dev.varve.hv.storage.RepositorySpace;
+import dev.varve.vdi.filter.RoomWatch;
+
 import java.io.IOException;
 import java.io.Reader;
 import java.net.InetAddress;
@@ -20,22 +23,27 @@ import java.util.TreeSet;
  * file, and for keys that are not in it, the defaults hold.
  *
  * <table>
- * <caption>Keys; values are {@code ADDRESS:PORT}, {@code *:PORT} or {@code off}</caption>
+ * <caption>Keys; values of the first four are {@code ADDRESS:PORT}, {@code *:PORT} or {@code off}
+ * </caption>
  * <tr><td>{@code api.https}</td><td>the API with TLS; {@code *:443} as root, else {@code *:8443}
  * </td></tr>
  * <tr><td>{@code api.http}</td><td>the API in plain text; {@code 127.0.0.1:80} as root, else {@code
  * 127.0.0.1:8080}</td></tr>
  * <tr><td>{@code nbd.tls}</td><td>disks over NBD with TLS; {@code *:10809}</td></tr>
  * <tr><td>{@code nbd.tcp}</td><td>disks over NBD in plain text; {@code off}</td></tr>
+ * <tr><td>{@code storage.when-full}</td><td>what a write does for which a repository has no room:
+ * {@code wait} until there is some, or {@code fail}; a repository's {@code other-config:when-full}
+ * goes before it; {@code wait}</td></tr>
  * </table>
  *
- * <p>Nothing of this is listened on before a password is set.
+ * <p>No address is listened on before a password is set.
  */
 public record Settings(
         Optional<InetSocketAddress> apiHttps,
         Optional<InetSocketAddress> apiHttp,
         Optional<InetSocketAddress> nbdTls,
-        Optional<InetSocketAddress> nbdTcp) {
+        Optional<InetSocketAddress> nbdTcp,
+        RoomWatch.WhenFull whenFull) {
     /** The name of the file. */
     public static final String FILE = "varve.properties";
 
@@ -64,15 +72,29 @@ public record Settings(
                         take(file, properties, "api.https", root ? "*:443" : "*:8443"),
                         take(file, properties, "api.http", "127.0.0.1:" + (root ? 80 : 8080)),
                         take(file, properties, "nbd.tls", "*:10809"),
-                        take(file, properties, "nbd.tcp", OFF));
+                        take(file, properties, "nbd.tcp", OFF),
+                        takeWhenFull(file, properties));
         if (!properties.isEmpty()) {
             throw new IOException(
                     file
                             + ": there is no setting "
                             + new TreeSet<>(properties.stringPropertyNames()).first()
-                            + "; there are api.https, api.http, nbd.tls and nbd.tcp");
+                            + "; there are api.https, api.http, nbd.tls, nbd.tcp and"
+                            + " storage.when-full");
         }
         return settings;
+    }
+
+    private static RoomWatch.WhenFull takeWhenFull(Path file, Properties properties)
+            throws IOException {
+        Object given = properties.remove("storage.when-full");
+        String value = given == null ? "wait" : ((String) given).strip();
+        return RepositorySpace.whenFull(value)
+                .orElseThrow(
+                        () ->
+                                new IOException(
+                                        "%s: storage.when-full=%s: write wait or fail"
+                                                .formatted(file, value)));
     }
 
     private static Optional<InetSocketAddress> take(

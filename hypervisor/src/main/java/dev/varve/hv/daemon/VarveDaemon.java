@@ -183,7 +183,7 @@ public final class VarveDaemon implements AutoCloseable {
                         parts.random(),
                         parts.scheduler(),
                         workers);
-        SrManager repositories = new SrManager(env);
+        SrManager repositories = new SrManager(env, settings.whenFull());
         Attachments attachments = new Attachments(env, repositories);
         Healer healer = new Healer(env, repositories, attachments);
         Toolstack stack = new Toolstack(env, repositories, attachments, healer);

@@ -110,6 +110,21 @@ public enum Metric {
             "disks",
             Labels.SR,
             "Disks and base copies that are known of the repository"),
+    /** The requests that wait for room. */
+    SR_WAITING(
+            "varve_sr_waiting_requests",
+            Type.GAUGE,
+            "requests",
+            Labels.SR,
+            "Writes and flushes of the repository's disks that wait until it has room"),
+    /** The requests that ever waited for room. */
+    SR_WAITED(
+            "varve_sr_waited_requests_total",
+            Type.COUNTER,
+            "requests",
+            Labels.SR,
+            "Times that a write or a flush began to wait for room since the repository was"
+                    + " attached"),
     /** How long calls take. */
     API_CALLS(
             "varve_api_call_seconds",

@@ -11,6 +11,7 @@ import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.filter.RoomWatch;
 
 import java.util.Map;
 import java.util.Optional;
@@ -87,6 +88,9 @@ public final class StorageMetrics implements MetricSource {
         samples.add(Metric.SR_SIZE, sr.number("physical_size"), labels);
         samples.add(Metric.SR_USED, sr.number("physical_utilisation"), labels);
         samples.add(Metric.SR_VIRTUAL, sr.number("virtual_allocation"), labels);
+        Optional<RoomWatch> room = repositories.room(sr.ref());
+        samples.add(Metric.SR_WAITING, room.map(RoomWatch::waitingRequests).orElse(0), labels);
+        room.ifPresent(watch -> samples.add(Metric.SR_WAITED, watch.everHeld(), labels));
         samples.add(Metric.SR_DISKS, database.countReferring("VDI", "SR", sr.ref()), labels);
     }
 

@@ -4,6 +4,7 @@ package dev.varve.hv.storage;
 
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.filter.RoomWatch;
 
 import java.util.Collection;
 import java.util.HashSet;
@@ -19,6 +20,7 @@ import java.util.UUID;
  */
 final class AttachedRepository {
     private final SrSession session;
+    private final RoomWatch room;
     private final Set<String> busy = new HashSet<>();
 
     /** What is gone, as long as somebody works who may have seen it before. */
@@ -27,8 +29,14 @@ final class AttachedRepository {
     private Set<String> sinceScan = new HashSet<>();
     private boolean scanned;
 
-    AttachedRepository(SrSession session) {
+    AttachedRepository(SrSession session, RoomWatch room) {
         this.session = session;
+        this.room = room;
+    }
+
+    /** What its disks have in common when it is full. */
+    RoomWatch room() {
+        return room;
     }
 
     SrSession session() {

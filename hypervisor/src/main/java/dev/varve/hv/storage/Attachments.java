@@ -192,6 +192,11 @@ public final class Attachments {
         database.update("VBD", vbd.ref(), row -> row.with("currently_attached", false));
     }
 
+    /** The disks of a repository that are plugged in. */
+    List<ApiObject> activeDisks(String sr) {
+        return active(sr).stream().flatMap(vbd -> database.find(vbd.text("VDI")).stream()).toList();
+    }
+
     /** The connections of a repository's disks that are plugged in. */
     List<ApiObject> active(String sr) {
         return active().stream()

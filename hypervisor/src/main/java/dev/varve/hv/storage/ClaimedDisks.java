@@ -7,6 +7,7 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskNotes;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.RunningMerge;
@@ -208,6 +209,11 @@ final class ClaimedDisks implements DiskService {
     @Override
     public VdiInfo rename(UUID vdi, String label, String description) {
         return disks.rename(vdi, label, description);
+    }
+
+    @Override
+    public VdiInfo remember(UUID vdi, DiskNotes notes) {
+        return disks.remember(vdi, notes);
     }
 
     private <T> T claimed(UUID vdi, Supplier<T> work) {

@@ -140,6 +140,7 @@ public final class Healer {
                     working(sr, "plug", (_, _) -> bringBack(sr));
                 } else {
                     repositories.check(sr);
+                    repositories.lookAfter(sr, attachments.activeDisks(sr));
                 }
                 if (!repositories.isScanned(sr)) {
                     working(sr, "scan", (row, op) -> repositories.scan(row, op));

@@ -10,6 +10,7 @@ import dev.varve.vdi.disk.Disks;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.Lane;
 import dev.varve.vdi.engine.VdiEngine;
+import dev.varve.vdi.filter.RoomWatch;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.raw.RawFormat;
 import dev.varve.vdi.store.VolumeKind;
@@ -65,9 +66,9 @@ public final class LaneStorageEngine implements StorageEngine {
     }
 
     @Override
-    public DiskService disks(AttachedSr sr) {
+    public DiskService disks(AttachedSr sr, RoomWatch room) {
         return new ClaimedDisks(
-                new Disks(sr.volumes(), engine, formats, random),
+                new Disks(sr.volumes(), engine, formats, random, room),
                 sr.claims(),
                 vdi -> engine.find(vdi).isPresent(),
                 datapath::linesChanged);

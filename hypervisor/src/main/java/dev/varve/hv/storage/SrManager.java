@@ -4,6 +4,7 @@ package dev.varve.hv.storage;
 
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
+import dev.varve.hv.xenapi.Messages;
 import dev.varve.hv.xenapi.Texts;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.sr.spi.AttachedSr;
@@ -16,6 +17,7 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.filter.RoomWatch;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,12 +48,21 @@ public final class SrManager {
     private final Database database;
     private final VdiScanner scanner;
     private final Map<String, AttachedRepository> attached = new ConcurrentHashMap<>();
+    private final RepositorySpace space;
+    private final Messages messages;
 
-    /** Nothing is attached yet. */
-    public SrManager(StorageEnvironment env) {
+    /**
+     * Nothing is attached yet.
+     *
+     * @param whenFull what happens to writes for which there is no room, in repositories that do
+     *     not say themselves
+     */
+    public SrManager(StorageEnvironment env, RoomWatch.WhenFull whenFull) {
         this.env = env;
         this.database = env.database();
         this.scanner = new VdiScanner(database);
+        this.space = new RepositorySpace(env, scanner, whenFull);
+        this.messages = new Messages(database, env.clock(), env.random());
     }
 
     /** The drivers. */
@@ -125,9 +136,11 @@ public final class SrManager {
         AttachedSr medium = driver.attach(identity(sr), config(pbd), context(operation));
         try {
             SrIdentity known = agree(sr, medium);
-            AttachedRepository repository =
-                    new AttachedRepository(new SrSession(medium, env.engine().disks(medium)));
-            attached.put(sr.ref(), repository);
+            RoomWatch room = space.watch(sr.ref());
+            attached.put(
+                    sr.ref(),
+                    new AttachedRepository(
+                            new SrSession(medium, env.engine().disks(medium, room)), room));
             database.write(
                     batch -> {
                         batch.put(
@@ -152,7 +165,7 @@ public final class SrManager {
         }
         LOG.info("attached repository {} ({})", sr.uuid(), sr.text("type"));
         try {
-            scanner.scan(sr, repository(sr.ref()), operation);
+            look(sr, repository(sr.ref()), operation);
         } catch (StorageException e) {
             // It is attached all the same: the next scan may pass, and the user sees why this did
             // not.
@@ -217,6 +230,7 @@ public final class SrManager {
                                 .with("wanted", false)
                                 .withKey("other_config", LastError.KEY, ""));
         LastError.clear(database, sr);
+        space.forget(sr);
         if (repository != null) {
             repository.session().sr().close();
         }
@@ -226,7 +240,7 @@ public final class SrManager {
     public void scan(ApiObject sr, Operation operation) {
         AttachedRepository repository = repository(sr.ref());
         try {
-            scanner.scan(sr, repository, operation);
+            look(sr, repository, operation);
         } catch (StorageException e) {
             if (e.code() != ErrorCode.TASK_CANCELLED) {
                 LastError.set(database, sr.ref(), e);
@@ -236,9 +250,36 @@ public final class SrManager {
         LastError.clear(database, sr.ref());
     }
 
+    private void look(ApiObject sr, AttachedRepository repository, Operation operation) {
+        for (VdiInfo bad : scanner.scan(sr, repository, operation)) {
+            messages.post(
+                    "VDI_QUARANTINED",
+                    2,
+                    "VDI",
+                    bad.uuid().toString(),
+                    "%s cannot be used: %s"
+                            .formatted(bad.label(), VdiScanner.reason(bad).orElse("")));
+        }
+        space.sizes(sr, repository);
+    }
+
     /** Finds out the sizes of a repository anew. */
     public void update(ApiObject sr) {
-        scanner.sizes(sr, session(sr.ref()).sr().volumes().space());
+        space.sizes(sr, repository(sr.ref()));
+    }
+
+    /** Who waits for room in a repository, if it is attached. */
+    public Optional<RoomWatch> room(String sr) {
+        return Optional.ofNullable(attached.get(sr)).map(AttachedRepository::room);
+    }
+
+    /**
+     * Finds out the sizes of what changes without anybody doing anything.
+     *
+     * @param written the disks that are attached
+     */
+    void lookAfter(String sr, Collection<ApiObject> written) {
+        space.lookAfter(sr, repository(sr), written);
     }
 
     /**
@@ -251,7 +292,7 @@ public final class SrManager {
         repository.begin(vdis);
         try {
             T result = work.get();
-            scanner.sizes(sr, repository.session().sr().volumes().space());
+            space.sizes(sr, repository);
             return result;
         } finally {
             repository.end(vdis);

@@ -5,6 +5,7 @@ package dev.varve.hv.storage;
 import dev.varve.hv.nbd.NbdEndpoint;
 import dev.varve.sr.spi.AttachedSr;
 import dev.varve.vdi.disk.DiskService;
+import dev.varve.vdi.filter.RoomWatch;
 
 import java.net.InetSocketAddress;
 import java.util.List;
@@ -16,8 +17,12 @@ import java.util.List;
  * <p><b>Threads:</b> any.
  */
 public interface StorageEngine extends AutoCloseable {
-    /** The operations on the disks of a repository, as long as that is attached. */
-    DiskService disks(AttachedSr sr);
+    /**
+     * The operations on the disks of a repository, as long as that is attached.
+     *
+     * @param room what happens to writes when it is full; told who waits
+     */
+    DiskService disks(AttachedSr sr, RoomWatch room);
 
     /** The way of disks to their users. */
     Datapath datapath();

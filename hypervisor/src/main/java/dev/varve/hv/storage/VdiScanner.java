@@ -8,6 +8,9 @@ import dev.varve.hv.xenapi.Texts;
 import dev.varve.hv.xenapi.Values;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.vdi.Operation;
+import dev.varve.vdi.StorageException;
+import dev.varve.vdi.disk.DiskNotes;
+import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.SnapshotMark;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiState;
@@ -17,14 +20,15 @@ import dev.varve.vdi.store.VolumeKind;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.stream.Collectors;
 
 /**
  * Makes the rows of disks agree with what is on storage, which is right. What storage does not
@@ -39,6 +43,23 @@ final class VdiScanner {
 
     private static final String PARENT = "vhd-parent";
     private static final String BASE_COPY = "base copy";
+
+    /** The fields of a row that storage knows. */
+    private static final List<String> TOLD_BY_STORAGE =
+            List.of(
+                    "SR",
+                    "name_label",
+                    "name_description",
+                    "virtual_size",
+                    "read_only",
+                    "missing",
+                    "managed",
+                    "parent",
+                    "sm_config",
+                    "is_a_snapshot",
+                    "snapshot_of",
+                    "snapshot_time");
+
     private static final Logger LOG = LoggerFactory.getLogger(VdiScanner.class);
 
     private final Database database;
@@ -47,28 +68,48 @@ final class VdiScanner {
         this.database = database;
     }
 
-    void scan(ApiObject sr, AttachedRepository repository, Operation operation) {
+    /**
+     * Writes down what is found on storage.
+     *
+     * @return the disks and inner nodes that cannot be used, and could be or were not known before
+     */
+    List<VdiInfo> scan(ApiObject sr, AttachedRepository repository, Operation operation) {
         repository.scanning();
-        List<VdiInfo> found = repository.session().disks().scan(operation);
-        StoreSpace space = repository.session().sr().volumes().space();
+        Map<String, ApiObject> before = new HashMap<>();
+        database.referring("VDI", "SR", sr.ref()).forEach(row -> before.put(row.ref(), row));
+        DiskService disks = repository.session().disks();
+        List<VdiInfo> seen = disks.scan(operation);
+        Set<String> refs =
+                seen.stream().map(info -> OpaqueRef.of(info.uuid())).collect(Collectors.toSet());
+        List<VdiInfo> found =
+                seen.stream()
+                        .map(info -> remembered(disks, repository, before, info))
+                        .map(info -> withSource(info, refs))
+                        .toList();
+        List<VdiInfo> bad = new ArrayList<>();
         database.write(
                 batch -> {
-                    Set<String> refs = new HashSet<>();
                     for (VdiInfo info : found) {
-                        refs.add(OpaqueRef.of(info.uuid()));
-                        if (holds(repository, info)) {
+                        String ref = OpaqueRef.of(info.uuid());
+                        Optional<ApiObject> known = Optional.ofNullable(before.get(ref));
+                        if (holds(repository, info) && isUnchanged(batch, sr, ref, known)) {
                             write(batch, sr, info);
+                            if (!isUsable(info) && known.filter(VdiScanner::isBad).isEmpty()) {
+                                bad.add(info);
+                            }
                         }
                     }
-                    for (ApiObject row : database.referring("VDI", "SR", sr.ref())) {
-                        if (!refs.contains(row.ref()) && repository.untouched(row.uuid())) {
-                            gone(batch, row);
+                    for (ApiObject row : before.values()) {
+                        if (!refs.contains(row.ref())
+                                && repository.untouched(row.uuid())
+                                && isUnchanged(batch, sr, row.ref(), Optional.of(row))) {
+                            gone(batch, batch.get("VDI", row.ref()));
                         }
                     }
                     return null;
                 });
         repository.scanEnded();
-        sizes(sr, space);
+        return bad;
     }
 
     /** Whether what a scan saw of a disk or an inner node is still so. */
@@ -76,6 +117,91 @@ final class VdiScanner {
         boolean known = database.find(OpaqueRef.of(info.uuid())).isPresent();
         return repository.untouched(info.uuid().toString())
                 && (info.managed() || known || repository.isQuiet());
+    }
+
+    /**
+     * Whether the row of a disk says about it what it said before the scan began to look: whoever
+     * has changed it since knew more. That there was none is a state, too.
+     */
+    private static boolean isUnchanged(
+            Database.Batch batch, ApiObject sr, String ref, Optional<ApiObject> before) {
+        Optional<ApiObject> now = batch.find(ref);
+        if (now.isEmpty()) {
+            return before.isEmpty();
+        }
+        if (before.isEmpty()) {
+            // The same image in another repository is not a change.
+            return !now.get().text("SR").equals(sr.ref());
+        }
+        return TOLD_BY_STORAGE.stream()
+                .allMatch(field -> now.get().value(field).equals(before.get().value(field)));
+    }
+
+    private static boolean isBad(ApiObject row) {
+        return row.map("sm_config").containsKey(QUARANTINE);
+    }
+
+    /**
+     * Names are kept with the data. A disk whose notes are lost, with a file that somebody removed
+     * or a copy that left it out, gets back what is remembered of it, on storage if that can be
+     * written.
+     */
+    private static VdiInfo remembered(
+            DiskService disks,
+            AttachedRepository repository,
+            Map<String, ApiObject> before,
+            VdiInfo info) {
+        ApiObject row = before.get(OpaqueRef.of(info.uuid()));
+        if (row == null
+                || !info.hasNoNotes()
+                || row.text("name_label").equals(info.label())
+                || !repository.untouched(info.uuid().toString())) {
+            return info;
+        }
+        DiskNotes notes = notes(row);
+        try {
+            VdiInfo now = disks.remember(info.uuid(), notes);
+            LOG.warn("the notes of disk {} were lost and are written anew", info.uuid());
+            return now;
+        } catch (StorageException e) {
+            LOG.warn("the notes of disk {} are lost: {}", info.uuid(), e.sentence());
+            return info.with(notes);
+        }
+    }
+
+    private static UUID uuidOf(String ref) {
+        return UUID.fromString(ref.substring(ref.indexOf(':') + 1));
+    }
+
+    private static DiskNotes notes(ApiObject row) {
+        Optional<SnapshotMark> mark = Optional.empty();
+        if (row.flag("is_a_snapshot")) {
+            String of = row.text("snapshot_of");
+            mark =
+                    Optional.of(
+                            new SnapshotMark(
+                                    OpaqueRef.isNull(of)
+                                            ? Optional.empty()
+                                            : Optional.of(uuidOf(of)),
+                                    Values.millis(row.text("snapshot_time"))));
+        }
+        return new DiskNotes(
+                row.text("name_label"), row.text("name_description"), row.flag("read_only"), mark);
+    }
+
+    /** A snapshot of a disk that is gone is one of nothing. */
+    private VdiInfo withSource(VdiInfo info, Set<String> found) {
+        Optional<String> source = info.snapshot().flatMap(SnapshotMark::of).map(OpaqueRef::of);
+        if (source.isEmpty()
+                || found.contains(source.get())
+                || database.find(source.get()).isPresent()) {
+            return info;
+        }
+        SnapshotMark ofNothing =
+                new SnapshotMark(Optional.empty(), info.snapshot().get().takenMillis());
+        return info.with(
+                new DiskNotes(
+                        info.label(), info.description(), info.readOnly(), Optional.of(ofNothing)));
     }
 
     /**
@@ -148,6 +274,13 @@ final class VdiScanner {
         fields.put("sm_config", config(before, info));
         addSnapshot(info.snapshot(), fields);
         return fields;
+    }
+
+    /** Why a disk cannot be used, if that is so. */
+    static Optional<String> reason(VdiInfo info) {
+        return info.state() instanceof VdiState.Quarantined bad
+                ? Optional.of(bad.reason())
+                : Optional.empty();
     }
 
     private static boolean isUsable(VdiInfo info) {

@@ -50,6 +50,11 @@ public final class Values {
         return TIME.format(Instant.ofEpochMilli(epochMillis));
     }
 
+    /** The point in time that {@link #time} has written, in milliseconds since 1970. */
+    public static long millis(String time) {
+        return TIME.parse(time, Instant::from).toEpochMilli();
+    }
+
     /**
      * The value as one of the type. Clients send integers as numbers or as text; both are taken.
      *

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.vdi.filter.RoomWatch;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +29,7 @@ final class SettingsTest {
         assertTrue(root.apiHttp().orElseThrow().getAddress().isLoopbackAddress());
         assertEquals(10809, root.nbdTls().orElseThrow().getPort());
         assertEquals(Optional.empty(), root.nbdTcp());
+        assertEquals(RoomWatch.WhenFull.WAIT, root.whenFull());
         assertEquals(8443, Settings.read(home, false).apiHttps().orElseThrow().getPort());
     }
 
@@ -34,11 +37,18 @@ final class SettingsTest {
     void readsWhatIsGiven() throws IOException {
         Files.writeString(
                 home.resolve(Settings.FILE),
-                "# a comment\napi.https = [::1]:99\napi.http=off\nnbd.tcp=127.0.0.1:5\n");
+                """
+                # a comment
+                api.https = [::1]:99
+                api.http=off
+                nbd.tcp=127.0.0.1:5
+                storage.when-full=fail
+                """);
         Settings settings = Settings.read(home, true);
         assertEquals(99, settings.apiHttps().orElseThrow().getPort());
         assertTrue(settings.apiHttps().orElseThrow().getAddress().isLoopbackAddress());
         assertEquals(Optional.empty(), settings.apiHttp());
+        assertEquals(RoomWatch.WhenFull.FAIL, settings.whenFull());
         assertEquals(5, settings.nbdTcp().orElseThrow().getPort());
     }
 
@@ -47,7 +57,7 @@ final class SettingsTest {
             strings = {
                 "api.https=443", "api.https=*", "api.https=:1", "api.https=*:65536",
                 "api.https=*:-1", "api.https=*:x", "api.https=", "api.htps=*:1",
-                "api.http=\\u00zz"
+                "api.http=\\u00zz", "storage.when-full=perhaps"
             })
     void saysWhatIsWrongAndWhere(String line) throws IOException {
         Files.writeString(home.resolve(Settings.FILE), line + "\n");

@@ -21,7 +21,7 @@ final class AttachedRepositoryTest {
     private static final UUID DISK = new UUID(1, 1);
     private static final UUID NODE = new UUID(1, 2);
 
-    private final AttachedRepository repository = new AttachedRepository(null);
+    private final AttachedRepository repository = new AttachedRepository(null, null);
 
     private static List<String> text(UUID vdi) {
         return List.of(vdi.toString());

@@ -12,6 +12,7 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskNotes;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.Merged;
@@ -210,6 +211,11 @@ final class ClaimedDisksTest {
         public ActiveVdi activate(UUID vdi, boolean writable, Operation operation) {
             step("activate");
             return null;
+        }
+
+        @Override
+        public VdiInfo remember(UUID vdi, DiskNotes notes) {
+            return step("remember");
         }
 
         @Override

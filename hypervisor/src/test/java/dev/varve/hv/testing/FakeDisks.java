@@ -7,6 +7,7 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskNotes;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.RunningMerge;
@@ -287,6 +288,12 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
     @Override
     public List<UUID> followers(UUID vdi, Operation operation) {
         return List.of();
+    }
+
+    @Override
+    public VdiInfo remember(UUID vdi, DiskNotes notes) {
+        VdiInfo old = require(vdi);
+        return old.hasNoNotes() ? put(old.with(notes)) : old;
     }
 
     @Override

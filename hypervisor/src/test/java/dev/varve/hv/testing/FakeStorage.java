@@ -21,6 +21,7 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiState;
+import dev.varve.vdi.filter.RoomWatch;
 import dev.varve.vdi.store.StoreFeature;
 import dev.varve.vdi.store.StoreSpace;
 import dev.varve.vdi.store.StoreVolume;
@@ -52,6 +53,9 @@ public final class FakeStorage {
         public volatile boolean away;
         public volatile boolean scanBroken;
 
+        /** How much is taken besides what disks take. */
+        public volatile long otherBytes;
+
         /** It does not come back before none of its disks is in use. */
         public volatile boolean lost;
 
@@ -78,6 +82,10 @@ public final class FakeStorage {
     }
 
     public final Map<String, Medium> media = new ConcurrentHashMap<>();
+
+    /** What the disks of each medium that is attached have in common when it is full. */
+    public final Map<Medium, RoomWatch> rooms = new ConcurrentHashMap<>();
+
     public final Map<UUID, String> datapath = new ConcurrentSkipListMap<>();
     public final List<NbdEndpoint> endpoints = new CopyOnWriteArrayList<>();
     public final Set<SrCapability> capabilities =
@@ -246,7 +254,7 @@ public final class FakeStorage {
         @Override
         public StoreSpace space() {
             medium.need();
-            return new StoreSpace(1L << 30, 4096L * medium.disks.size());
+            return new StoreSpace(1L << 30, medium.otherBytes + 4096L * medium.disks.size());
         }
 
         @Override
@@ -266,7 +274,17 @@ public final class FakeStorage {
 
         @Override
         public Optional<VolumeInfo> find(VolumeId id) {
-            throw new UnsupportedOperationException("disks have no volumes here");
+            return Optional.ofNullable(medium.disks.get(id.uuid()))
+                    .filter(info -> info.kind() == id.kind())
+                    .map(
+                            info ->
+                                    new VolumeInfo(
+                                            id,
+                                            info.virtualSizeBytes(),
+                                            info.physicalUtilisationBytes(),
+                                            info.readOnly(),
+                                            !info.managed(),
+                                            Map.of()));
         }
 
         @Override
@@ -288,7 +306,8 @@ public final class FakeStorage {
 
     private final class Engine implements StorageEngine, Datapath {
         @Override
-        public DiskService disks(AttachedSr sr) {
+        public DiskService disks(AttachedSr sr, RoomWatch room) {
+            rooms.put(((Attached) sr).medium, room);
             return new FakeDisks(
                     ((Attached) sr).medium, vdi -> "activated".equals(datapath.get(vdi)));
         }

@@ -32,6 +32,15 @@ public final class RealDaemon implements AutoCloseable {
 
     /** Starts the daemon and sets its password, {@link NetworkDaemon#PASSWORD}. */
     public RealDaemon(Path home, long heapMib) throws IOException {
+        this(home, heapMib, true);
+    }
+
+    /** Starts a daemon over the home of one that has ended, however it did. */
+    public static RealDaemon again(Path home, long heapMib) throws IOException {
+        return new RealDaemon(home, heapMib, false);
+    }
+
+    private RealDaemon(Path home, long heapMib, boolean first) throws IOException {
         this.home = home;
         this.ports = freePorts();
         Files.writeString(
@@ -65,8 +74,18 @@ public final class RealDaemon implements AutoCloseable {
             process.destroyForcibly();
             throw new IOException("the daemon does not start: " + Files.readString(output));
         }
-        String session = login();
-        rpc("session.change_password", session, "", NetworkDaemon.PASSWORD);
+        if (first) {
+            rpc("session.change_password", login(), "", NetworkDaemon.PASSWORD);
+        }
+    }
+
+    /** Ends it at once, as the loss of power does for a process. */
+    public void kill() {
+        try {
+            process.destroyForcibly().waitFor();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Two ports that nobody listens on now. */

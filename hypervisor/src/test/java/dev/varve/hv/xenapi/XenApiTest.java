@@ -102,6 +102,8 @@ final class XenApiTest {
         createVbd(createVdi(createSr()));
         daemon.call("task.create", "t", "");
         daemon.call("secret.create", Map.of("value", "s"));
+        Object host = daemon.record("host", daemon.only("host")).get("uuid");
+        daemon.call("message.create", "NEWS", 5L, "Host", host, "all is well");
         for (ApiClass type : ApiSchema.XENAPI.classes()) {
             if (type.is(ApiClass.Trait.UNLISTED)) {
                 continue;

@@ -42,6 +42,16 @@ interface FileOps {
     /** Makes a file of zeros that is not there yet and takes no space. */
     void createSparse(Path file, long sizeBytes);
 
+    /**
+     * Makes a file take as much space as is asked for, or as there is. One that is not there is
+     * made; its content means nothing.
+     *
+     * @return how large it is now; 0 on a file system that cannot keep space for a file
+     */
+    default long takeRoom(Path file, long sizeBytes) {
+        return 0;
+    }
+
     /** Renames a file; one that has the new name is replaced. */
     void rename(Path from, Path to);
 

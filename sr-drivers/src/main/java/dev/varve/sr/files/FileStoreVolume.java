@@ -37,17 +37,24 @@ public final class FileStoreVolume implements StoreVolume {
     private final Source source;
     private final FileStoreSettings settings;
     private final Executor blocking;
-    private final Runnable sizeChanged;
+    private final SizeListener sizeChanged;
     private final Runnable onClose;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final BlockDevice device;
+
+    /** Told that the file has another size. */
+    @FunctionalInterface
+    interface SizeListener {
+        /** Called while no other call changes the size. */
+        void changed(boolean larger);
+    }
 
     FileStoreVolume(
             Supplier<VolumeId> id,
             Source source,
             FileStoreSettings settings,
             Executor blocking,
-            Runnable sizeChanged,
+            SizeListener sizeChanged,
             Runnable onClose) {
         this.id = id;
         this.source = source;
@@ -91,7 +98,7 @@ public final class FileStoreVolume implements StoreVolume {
             }
             long size = rounded(sizeBytes);
             source.file().truncate(size);
-            sizeChanged.run();
+            sizeChanged.changed(true);
             return size;
         }
     }
@@ -117,7 +124,7 @@ public final class FileStoreVolume implements StoreVolume {
                         id() + " cannot shrink to " + sizeBytes + " bytes");
             }
             source.file().truncate(sizeBytes);
-            sizeChanged.run();
+            sizeChanged.changed(false);
         }
     }
 

@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.stream.Stream;
@@ -40,6 +41,7 @@ import java.util.stream.Stream;
  * <tr><td>{@code .varve/volumes/<volume>.json}</td><td>{@link Sidecar}</td></tr>
  * <tr><td>{@code .varve/staging/<sequence>-<n>}</td><td>files of a commit that are not in place</td></tr>
  * <tr><td>{@code .varve/commit/<sequence>.json}</td><td>{@link CommitJournal}</td></tr>
+ * <tr><td>{@code .varve/reserve}</td><td>{@link SpaceReserve}</td></tr>
  * <tr><td>{@code .varve/lock}</td><td>locked while a daemon commits or recovers</td></tr>
  * <tr><td>{@code .varve/attached}</td><td>locked, together with others, while a daemon has the store
  * open</td></tr>
@@ -82,6 +84,8 @@ public final class FileVolumeStore implements VolumeStore {
     private final FileOps ops;
     private final Names names;
     private final OpenFiles open;
+    private final SpaceReserve reserve;
+    private final List<Runnable> roomListeners = new CopyOnWriteArrayList<>();
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final Set<String> problems = new LinkedHashSet<>();
     private long lastSequence;
@@ -100,6 +104,8 @@ public final class FileVolumeStore implements VolumeStore {
         this.names = new Names(root);
         this.ops = ops;
         this.open = open;
+        this.reserve = new SpaceReserve(names, ops);
+        open.onChange(reserve::keepIfPossible, this::tellRoom);
     }
 
     /** Makes the directories that are missing. */
@@ -126,7 +132,21 @@ public final class FileVolumeStore implements VolumeStore {
 
     @Override
     public StoreSpace space() {
-        return ops.space(names.root);
+        return reserve.space();
+    }
+
+    @Override
+    public void whenRoom(Runnable listener) {
+        roomListeners.add(listener);
+    }
+
+    @Override
+    public long useReserve(long bytes) {
+        return reserve.use(bytes);
+    }
+
+    private void tellRoom() {
+        roomListeners.forEach(Runnable::run);
     }
 
     /** What was found damaged and set aside, for a person; each is told once. */
@@ -324,6 +344,15 @@ public final class FileVolumeStore implements VolumeStore {
         } finally {
             lock.writeLock().unlock();
         }
+        if (changes.stream().anyMatch(FileVolumeStore::mayMakeRoom)) {
+            // What was used of the reserve comes first.
+            reserve.keepIfPossible();
+            tellRoom();
+        }
+    }
+
+    private static boolean mayMakeRoom(VolumeChange change) {
+        return change instanceof VolumeChange.Delete || change instanceof VolumeChange.Rename;
     }
 
     private Path lockFile() {
@@ -345,7 +374,7 @@ public final class FileVolumeStore implements VolumeStore {
 
     private void carryOut(CommitPlan plan) {
         long sequence = ++lastSequence;
-        CommitJournal journal = stage(plan, sequence);
+        CommitJournal journal = reserve.whenFull(() -> stage(plan, sequence));
         if (journal.steps() == 0) {
             return;
         }
@@ -357,7 +386,11 @@ public final class FileVolumeStore implements VolumeStore {
         boolean journaled = journal.steps() > 1;
         if (journaled) {
             try {
-                ops.replace(journalFile, journal.encode(names));
+                reserve.whenFull(
+                        () -> {
+                            ops.replace(journalFile, journal.encode(names));
+                            return journalFile;
+                        });
             } catch (StorageException e) {
                 withdraw(journalFile, journal, e);
                 throw e;
@@ -484,6 +517,14 @@ public final class FileVolumeStore implements VolumeStore {
 
     /** Puts everything in place. May be repeated after any part of it. */
     private void finish(CommitJournal journal) {
+        reserve.whenFull(
+                () -> {
+                    putInPlace(journal);
+                    return journal;
+                });
+    }
+
+    private void putInPlace(CommitJournal journal) {
         Set<Path> changed = new TreeSet<>();
         for (CommitJournal.Move move : journal.moves()) {
             if (ops.stat(move.staged()).isPresent()) {

@@ -86,6 +86,27 @@ final class LinuxFileOps implements FileOps {
         create(file, fd -> Libc.ftruncate(fd, sizeBytes));
     }
 
+    /** A file that could not become as large as was asked for keeps its size. */
+    @Override
+    public long takeRoom(Path file, long sizeBytes) {
+        int fd = Libc.open(file.toString(), Libc.O_RDWR | Libc.O_CREAT);
+        check(fd, "cannot open ", file);
+        try {
+            long present = Math.max(0, Libc.size(fd));
+            int result =
+                    sizeBytes > present
+                            ? Libc.fallocate(fd, 0, present, sizeBytes - present)
+                            : Libc.ftruncate(fd, sizeBytes);
+            if (result < 0 && sizeBytes > present) {
+                // A part of it may have been taken.
+                check(Libc.ftruncate(fd, present), "cannot set the size of ", file);
+            }
+            return result < 0 ? present : sizeBytes;
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
     private interface Filling {
         int fill(int fd);
     }

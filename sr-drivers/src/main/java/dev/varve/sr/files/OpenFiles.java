@@ -36,9 +36,18 @@ final class OpenFiles {
     private final Executor blocking;
     private final Map<VolumeId, Opened> opened = new HashMap<>();
 
+    private volatile Runnable grew = () -> {};
+    private volatile Runnable shrank = () -> {};
+
     OpenFiles(FileStoreSettings settings, Executor blocking) {
         this.settings = settings;
         this.blocking = blocking;
+    }
+
+    /** Sets what runs after a volume has become larger, and after one has become smaller. */
+    void onChange(Runnable larger, Runnable smaller) {
+        grew = larger;
+        shrank = smaller;
     }
 
     synchronized boolean isOpen(VolumeId id) {
@@ -83,7 +92,10 @@ final class OpenFiles {
                 source,
                 settings,
                 blocking,
-                () -> sizeChanged(volume),
+                larger -> {
+                    sizeChanged(volume);
+                    (larger ? grew : shrank).run();
+                },
                 () -> closed(volume, source));
     }
 

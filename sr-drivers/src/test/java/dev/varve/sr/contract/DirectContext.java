@@ -93,6 +93,11 @@ public final class DirectContext implements IoContext, AutoCloseable {
     }
 
     @Override
+    public void execute(Runnable task) {
+        throw new UnsupportedOperationException("no other threads with a lane of one request");
+    }
+
+    @Override
     public void atEndOfTurn(Runnable task) {
         task.run();
     }

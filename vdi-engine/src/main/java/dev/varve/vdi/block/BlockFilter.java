@@ -15,6 +15,7 @@ import java.util.Set;
  */
 public abstract class BlockFilter implements BlockDevice {
     private BlockDevice next;
+    private DeviceGraph graph;
 
     /** A filter that stands in front of nothing yet. */
     protected BlockFilter() {}
@@ -24,10 +25,35 @@ public abstract class BlockFilter implements BlockDevice {
         return next;
     }
 
-    final void setNext(BlockDevice device) {
+    final void setNext(DeviceGraph owner, BlockDevice device) {
         Invariant.check(device != this, "a filter does not follow itself");
+        graph = owner;
         next = device;
     }
+
+    /**
+     * Says that the filter keeps a request back for longer than requests take: a drain does not
+     * wait for it.
+     */
+    protected final void park() {
+        graph.parked(1);
+    }
+
+    /** Says that a request that was parked goes on, or ends. */
+    protected final void unpark() {
+        graph.parked(-1);
+    }
+
+    /** Whether requests are held back now, so that one that is parked must not go on. */
+    protected final boolean isHeldBack() {
+        return graph.isHolding();
+    }
+
+    /**
+     * The graph refuses requests from now on: a filter that keeps some back ends them. Nothing to
+     * do for all others.
+     */
+    protected void cut() {}
 
     @Override
     public Geometry geometry() {

@@ -45,6 +45,7 @@ public final class DeviceGraph implements BlockDevice {
     private volatile boolean mayWrite;
     private BlockDevice top;
     private int inFlight;
+    private int parked;
     private final AtomicLong finishedCount = new AtomicLong();
     private boolean holding;
     private boolean cut;
@@ -162,9 +163,24 @@ public final class DeviceGraph implements BlockDevice {
         inFlight--;
         finishedCount.lazySet(finishedCount.getPlain() + 1);
         request.complete(request.status);
-        if (inFlight == 0 && drainListener != null) {
+        endDrainIfIdle();
+    }
+
+    private void endDrainIfIdle() {
+        if (inFlight == parked && drainListener != null) {
             endDrain(true);
         }
+    }
+
+    /** A filter keeps more, or fewer, requests back. */
+    void parked(int change) {
+        parked += change;
+        endDrainIfIdle();
+    }
+
+    /** Whether requests are held back. */
+    boolean isHolding() {
+        return holding;
     }
 
     private void hold(BlockRequest request) {
@@ -184,13 +200,17 @@ public final class DeviceGraph implements BlockDevice {
         return finishedCount.get();
     }
 
-    /** How many requests are on their way, held ones not counted. */
+    /**
+     * How many requests are on their way: those that a filter keeps back are counted, held ones
+     * not.
+     */
     public int inFlight() {
         return inFlight;
     }
 
     /**
-     * Holds new requests back and waits until those on their way are done.
+     * Holds new requests back and waits until those on their way are done, or are parked with a
+     * filter, which lets none of them go on before {@link #resume()}.
      *
      * @param timeoutNanos how long to wait at the most
      */
@@ -198,7 +218,7 @@ public final class DeviceGraph implements BlockDevice {
         Invariant.check(drainListener == null, "one drain at a time");
         holding = true;
         drainListener = listener;
-        if (inFlight == 0) {
+        if (inFlight == parked) {
             endDrain(true);
         } else {
             context.schedule(drainDeadline, timeoutNanos);
@@ -242,9 +262,13 @@ public final class DeviceGraph implements BlockDevice {
         }
     }
 
-    /** Refuses all requests from now on, held ones included, with {@link IoStatus#CANCELLED}. */
+    /**
+     * Refuses all requests from now on, held ones included, with {@link IoStatus#CANCELLED}. Those
+     * that a filter keeps back end as the filter says.
+     */
     public void cut() {
         cut = true;
+        filters.forEach(BlockFilter::cut);
         letHeldGo();
     }
 
@@ -270,7 +294,7 @@ public final class DeviceGraph implements BlockDevice {
     private void relink() {
         BlockDevice behind = base;
         for (BlockFilter filter : filters.reversed()) {
-            filter.setNext(behind);
+            filter.setNext(this, behind);
             behind = filter;
         }
         top = behind;

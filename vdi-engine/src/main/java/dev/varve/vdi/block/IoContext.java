@@ -8,7 +8,7 @@ import dev.varve.vdi.time.Clock;
 /**
  * What a lane offers to the devices that run on it.
  *
- * <p><b>Threads:</b> the lane's only.
+ * <p><b>Threads:</b> the lane's only, except {@link #execute}.
  */
 public interface IoContext {
     /** Files and sockets. */
@@ -28,6 +28,9 @@ public interface IoContext {
 
     /** Runs a timer when its time has come. */
     void schedule(LaneTimer timer, long delayNanos);
+
+    /** Runs the task on the lane, soon. Any thread. */
+    void execute(Runnable task);
 
     /** Runs the task at the end of the present turn, after all completions that are there. */
     void atEndOfTurn(Runnable task);

@@ -45,6 +45,20 @@ final class DiskAttributes {
                 Boolean.toString(spec.readOnly()));
     }
 
+    static Map<String, String> of(DiskNotes notes) {
+        Map<String, String> attributes = new HashMap<>();
+        attributes.put(LABEL, notes.label());
+        attributes.put(DESCRIPTION, notes.description());
+        attributes.put(READ_ONLY, Boolean.toString(notes.readOnly()));
+        notes.snapshot()
+                .ifPresent(
+                        mark -> {
+                            attributes.put(SNAPSHOT_TIME, Long.toString(mark.takenMillis()));
+                            mark.of().ifPresent(of -> attributes.put(SNAPSHOT_OF, of.toString()));
+                        });
+        return attributes;
+    }
+
     static Map<String, String> ofBaseCopy() {
         return Map.of(LABEL, BASE_COPY);
     }

@@ -12,6 +12,7 @@ import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageInfo;
 import dev.varve.vdi.image.ParentLink;
+import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
@@ -31,6 +32,7 @@ import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /**
  * Looks at the images of a repository and tells what they are, and what is wrong with them.
@@ -69,12 +71,16 @@ final class DiskInspector {
 
     List<VdiInfo> scan(Operation operation) {
         tree.scanning();
-        List<VolumeInfo> volumes =
-                store.list().stream().filter(info -> info.id().kind().isDisk()).toList();
-        Set<VolumeId> ids = store.ids();
+        List<VolumeInfo> all = store.list();
+        List<VolumeInfo> volumes = all.stream().filter(info -> info.id().kind().isDisk()).toList();
+        Set<VolumeId> ids = all.stream().map(VolumeInfo::id).collect(Collectors.toSet());
         Map<VolumeId, Found> found = new HashMap<>();
         for (Found each : lookAtAll(volumes, operation)) {
             found.put(each.volume().id(), each);
+        }
+        // A change of roles that is not finished says which of two images is the inner node.
+        if (all.stream().noneMatch(info -> info.id().kind() == VolumeKind.JOURNAL)) {
+            hideInnerNodes(found);
         }
         Map<VolumeId, Optional<Trouble>> known = new HashMap<>();
         List<VdiInfo> disks = new ArrayList<>();
@@ -87,6 +93,42 @@ final class DiskInspector {
         }
         tree.scanned(found.values().stream().map(each -> node(each, found::containsKey)).toList());
         return disks;
+    }
+
+    /**
+     * An image that others rest on is an inner node whatever it says: whoever wrote to it would
+     * change them. That is written down with it, so that every reader knows.
+     */
+    private void hideInnerNodes(Map<VolumeId, Found> found) {
+        Set<VolumeId> restedOn = new HashSet<>();
+        for (Found each : found.values()) {
+            Optional<Found> parent = parentOf(each, found::containsKey).map(found::get);
+            if (parent.isPresent() && ownTrouble(each, parent, found.values()) == null) {
+                restedOn.add(parent.get().volume().id());
+            }
+        }
+        for (VolumeId id : restedOn) {
+            Found node = found.get(id);
+            if (!isHidden(node) && node.image() != null && isIdle(node)) {
+                hide(node)
+                        .ifPresent(hidden -> found.put(id, new Found(hidden, node.image(), null)));
+            }
+        }
+    }
+
+    private boolean isIdle(Found node) {
+        return engine.find(node.volume().id().uuid()).isEmpty();
+    }
+
+    /** Nothing when the store cannot be written now; the next scan tries again. */
+    private Optional<VolumeInfo> hide(Found node) {
+        VolumeInfo volume = node.volume();
+        try {
+            store.commit(List.of(new VolumeChange.SetMarks(volume.id(), volume.readOnly(), true)));
+            return store.find(volume.id());
+        } catch (StorageException e) {
+            return Optional.empty();
+        }
     }
 
     /** A volume that was renamed or removed since it was listed is left out. */

@@ -170,6 +170,14 @@ public interface DiskService {
     VdiInfo rename(UUID vdi, String label, String description);
 
     /**
+     * Writes down again what was kept about a disk and is lost. Where anything is kept, that is
+     * right and stays.
+     *
+     * @return the disk as it is now
+     */
+    VdiInfo remember(UUID vdi, DiskNotes notes);
+
+    /**
      * Opens a disk and all nodes below it, and starts to serve it.
      *
      * @throws dev.varve.vdi.StorageException VDI_LOAD when one of the images cannot be used,

@@ -15,6 +15,8 @@ import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.ParentSource;
 import dev.varve.vdi.engine.VdiEngine;
+import dev.varve.vdi.filter.RoomFilter;
+import dev.varve.vdi.filter.RoomWatch;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageFormat;
 import dev.varve.vdi.image.ImageSpec;
@@ -47,6 +49,7 @@ public final class Disks implements DiskService {
     private final VdiEngine engine;
     private final Map<VolumeKind, ImageFormat> formats;
     private final RandomSource random;
+    private final RoomWatch room;
     private final StoreParents parents;
     private final ImageTree tree = new ImageTree();
     private final DiskInspector inspector;
@@ -56,10 +59,15 @@ public final class Disks implements DiskService {
     private final ChangeTracking tracking;
     private final LogOnlyDisks logOnly;
 
+    /** Held from looking at the notes of a disk until others are written. */
+    private final Object notes = new Object();
+
     /** Held from working out which nodes nobody needs any more until they are gone. */
     private final Object removal = new Object();
 
     /**
+     * Disks whose writes fail when the store is full.
+     *
      * @param formats the format of each kind of disk volume
      */
     public Disks(
@@ -67,6 +75,21 @@ public final class Disks implements DiskService {
             VdiEngine engine,
             Map<VolumeKind, ImageFormat> formats,
             RandomSource random) {
+        this(store, engine, formats, random, new RoomWatch(RoomWatch.WhenFull.FAIL));
+    }
+
+    /**
+     * @param formats the format of each kind of disk volume
+     * @param room what happens to writes when the store is full; told when there may be room
+     */
+    public Disks(
+            VolumeStore store,
+            VdiEngine engine,
+            Map<VolumeKind, ImageFormat> formats,
+            RandomSource random,
+            RoomWatch room) {
+        this.room = room;
+        store.whenRoom(room::roomMade);
         this.store = store;
         this.engine = engine;
         this.formats = Map.copyOf(formats);
@@ -608,7 +631,12 @@ public final class Disks implements DiskService {
 
     @Override
     public VdiInfo rename(UUID vdi, String label, String description) {
-        return lock.beside(() -> renameNow(vdi, label, description));
+        return lock.beside(
+                () -> {
+                    synchronized (notes) {
+                        return renameNow(vdi, label, description);
+                    }
+                });
     }
 
     private VdiInfo renameNow(UUID vdi, String label, String description) {
@@ -617,6 +645,25 @@ public final class Disks implements DiskService {
         attributes.put(DiskAttributes.LABEL, label);
         attributes.put(DiskAttributes.DESCRIPTION, description);
         store.commit(List.of(new VolumeChange.SetAttributes(volume.id(), attributes)));
+        return inspect(vdi, Operation.unbounded("look at a disk", clock()));
+    }
+
+    @Override
+    public VdiInfo remember(UUID vdi, DiskNotes notes) {
+        return lock.beside(
+                () -> {
+                    synchronized (this.notes) {
+                        return rememberNow(vdi, notes);
+                    }
+                });
+    }
+
+    private VdiInfo rememberNow(UUID vdi, DiskNotes notes) {
+        VolumeInfo volume = require(vdi);
+        if (volume.attributes().isEmpty()) {
+            store.commit(
+                    List.of(new VolumeChange.SetAttributes(volume.id(), DiskAttributes.of(notes))));
+        }
         return inspect(vdi, Operation.unbounded("look at a disk", clock()));
     }
 
@@ -650,12 +697,19 @@ public final class Disks implements DiskService {
                                 writable,
                                 operation,
                                 List.of(),
-                                filters);
+                                writable ? withRoom(filters) : filters);
         if (!writable) {
             return open.apply(List.of());
         }
         refuseTrackedSnapshot(volume);
         return tracking.activate(vdi, open, operation);
+    }
+
+    /** Next to the image, so that all who stand in front see a write end once. */
+    private List<BlockFilter> withRoom(List<BlockFilter> filters) {
+        List<BlockFilter> all = new ArrayList<>(List.of(new RoomFilter(room)));
+        all.addAll(filters);
+        return all;
     }
 
     /** Later disks are compared with what it holds now. */

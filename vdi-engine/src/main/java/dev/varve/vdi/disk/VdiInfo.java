@@ -43,4 +43,27 @@ public record VdiInfo(
     public VdiInfo {
         smConfig = Map.copyOf(smConfig);
     }
+
+    /** Whether nothing is kept about it next to its image: it has the name that it has then. */
+    public boolean hasNoNotes() {
+        return managed && snapshot.isEmpty() && label.equals(uuid.toString());
+    }
+
+    /** The same with what somebody remembers about it. */
+    public VdiInfo with(DiskNotes notes) {
+        return new VdiInfo(
+                uuid,
+                kind,
+                virtualSizeBytes,
+                physicalUtilisationBytes,
+                notes.readOnly(),
+                managed,
+                notes.label(),
+                notes.description(),
+                parent,
+                notes.snapshot(),
+                smConfig,
+                cbtEnabled,
+                state);
+    }
 }

@@ -495,7 +495,11 @@ public final class ActiveVdi {
                                     done.complete(status == IoStatus.OK);
                                 }));
         if (!awaitWithin(done, Math.min(LONGEST_NANOS, operation.remainingNanos()))) {
-            throw ErrorCode.SR_IO_ERROR.because(
+            ErrorCode code =
+                    outcome.get() == IoStatus.NO_SPACE
+                            ? ErrorCode.SR_NO_SPACE
+                            : ErrorCode.SR_IO_ERROR;
+            throw code.because(
                     "the metadata of disk "
                             + uuid
                             + " could not be brought to storage: "

@@ -317,10 +317,15 @@ public final class ImageDevice implements BlockDevice, Waiter {
 
     // ---- commits
 
-    /** A failure is not lost: the layer answers the next flush with it. */
+    /** A failure is not lost: the layer answers the next flush with it. No room is worth a wait. */
     private void commitInBackground() {
         if (chain.leaf().layer().isDirty() || settling.stream().anyMatch(ImageLayer::isDirty)) {
-            commit(status -> {});
+            commit(
+                    status -> {
+                        if (status == IoStatus.NO_SPACE && !commitTimer.isScheduled()) {
+                            lane.schedule(commitTimer, COMMIT_AFTER_NANOS);
+                        }
+                    });
         }
     }
 

@@ -100,6 +100,7 @@ public final class Lane implements IoContext {
      * Runs a task on the lane. Waits when the ring is full; the lane itself does not, its task runs
      * at the end of the turn.
      */
+    @Override
     public void execute(Runnable task) {
         if (Thread.currentThread() == owner) {
             atEndOfTurn(task);

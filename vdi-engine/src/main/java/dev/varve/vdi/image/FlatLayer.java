@@ -97,7 +97,8 @@ public final class FlatLayer implements ImageLayer {
     @Override
     public void failed(IoStatus status) {
         if (failure == IoStatus.OK) {
-            failure = status;
+            // What a flush had no room for is lost: nobody must take it for worth another try.
+            failure = status == IoStatus.NO_SPACE ? IoStatus.IO_ERROR : status;
         }
     }
 

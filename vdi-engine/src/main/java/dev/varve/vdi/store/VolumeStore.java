@@ -23,6 +23,23 @@ public interface VolumeStore extends AutoCloseable {
     /** How much room there is. */
     StoreSpace space();
 
+    /**
+     * Has somebody told whenever a volume became smaller or was removed here, so that what found no
+     * room may find some. Must not block. A store that never tells is asked again and again.
+     */
+    default void whenRoom(Runnable listener) {}
+
+    /**
+     * Gives up a part of the room that is kept back for work on the store itself: its own commits,
+     * and merges, which make room in the end. For whoever has just failed with SR_NO_SPACE and is
+     * to go on all the same. It is kept back again when there is room.
+     *
+     * @return how many bytes came free; 0 when nothing is kept back any more
+     */
+    default long useReserve(long bytes) {
+        return 0;
+    }
+
     /** All volumes, of all kinds, in no particular order. */
     List<VolumeInfo> list();
 

@@ -31,6 +31,9 @@ final class TablePage extends MetadataCache.Page {
     /** A commit is writing some of it. */
     boolean committing;
 
+    /** Which sectors that are; one bit for each. */
+    int committingSectors;
+
     /** Blocks that are getting a place; their entries will change. */
     int pins;
 

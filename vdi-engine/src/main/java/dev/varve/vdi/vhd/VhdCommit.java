@@ -23,6 +23,9 @@ import java.util.List;
  *
  * <p>One commit at a time; what is asked for while one is running is served together by the next.
  *
+ * <p>A failure stays, with one exception: when there was no room for what was to be written in (2),
+ * it is still in memory, and the data before it is safe. The next commit writes it again.
+ *
  * <p><b>Threads:</b> the lane's only.
  */
 final class VhdCommit {
@@ -43,6 +46,7 @@ final class VhdCommit {
     private List<CommitListener> current = new ArrayList<>();
     private List<CommitListener> following = new ArrayList<>();
     private IoStatus failure = IoStatus.OK;
+    private boolean full;
     private final List<MemorySegment> copies = new ArrayList<>();
     private MemorySegment[] sources = new MemorySegment[64];
     private long[] positions = new long[64];
@@ -70,9 +74,10 @@ final class VhdCommit {
         return failure;
     }
 
+    /** A failure to flush is one whatever its reason: what was lost is not tried again. */
     void fail(IoStatus status) {
         if (failure == IoStatus.OK) {
-            failure = status;
+            failure = status == IoStatus.NO_SPACE ? IoStatus.IO_ERROR : status;
         }
     }
 
@@ -164,6 +169,7 @@ final class VhdCommit {
             }
             copyAt += SECTOR;
         }
+        page.committingSectors = page.dirtySectors;
         page.dirtySectors = 0;
         page.committing = true;
         writingPages.add(page);
@@ -199,6 +205,7 @@ final class VhdCommit {
             return;
         }
         pending = writes;
+        full = false;
         int count = writes;
         for (int i = 0; i < count; i++) {
             BlockRequest write = io.host().context().acquire();
@@ -210,16 +217,19 @@ final class VhdCommit {
     }
 
     private void metadataWritten(BlockRequest write) {
-        if (write.status != IoStatus.OK) {
+        if (write.status == IoStatus.NO_SPACE) {
+            full = true;
+        } else if (write.status != IoStatus.OK) {
             fail(write.status);
         }
         io.host().context().release(write);
-        if (--pending == 0) {
-            if (failure == IoStatus.OK) {
-                io.flush(metadataFlushed);
-            } else {
-                end(failure);
-            }
+        if (--pending > 0) {
+            return;
+        }
+        if (failure == IoStatus.OK && !full) {
+            io.flush(metadataFlushed);
+        } else {
+            finish(failure == IoStatus.OK ? IoStatus.NO_SPACE : failure);
         }
     }
 
@@ -231,8 +241,12 @@ final class VhdCommit {
 
     private void end(IoStatus status) {
         if (status != IoStatus.OK) {
-            failure = status;
+            fail(status);
         }
+        finish(failure);
+    }
+
+    private void finish(IoStatus status) {
         for (int i = 0; i < copies.size(); i++) {
             io.host().context().buffers().release(copies.get(i));
         }
@@ -245,7 +259,7 @@ final class VhdCommit {
             finishPage(writingPages.get(i), status);
         }
         writingPages.clear();
-        space.commitEnded(status == IoStatus.OK);
+        space.commitEnded(status == IoStatus.OK, failure == IoStatus.OK);
         running = false;
         List<CommitListener> done = current;
         current = new ArrayList<>();
@@ -255,15 +269,16 @@ final class VhdCommit {
         }
     }
 
-    /** As for bitmaps; which of its sectors made it does not matter, since no commit follows. */
+    /** As for bitmaps; those of its sectors that made it are written once more. */
     private void finishPage(TablePage page, IoStatus status) {
         page.committing = false;
         if (status != IoStatus.OK) {
             if (page.dirtySectors == 0) {
                 table.dirtyPages().add(page);
             }
-            page.dirtySectors = 0xFF;
+            page.dirtySectors |= page.committingSectors;
         }
+        page.committingSectors = 0;
     }
 
     /** Bits that did not reach the device stay in memory: reads still have to find the data. */

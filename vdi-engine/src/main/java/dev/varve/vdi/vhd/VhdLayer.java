@@ -4,6 +4,7 @@ package dev.varve.vdi.vhd;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Invariant;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.image.BlockAccess;
@@ -508,9 +509,7 @@ final class VhdLayer implements ImageLayer {
             access.write(0, footer.encode());
             access.flush();
         }
-        long end = space.usedEnd() + VhdFooter.BYTES;
-        access.grow(end);
-        access.shrink(end);
+        cutOff(access, space.usedEnd() + VhdFooter.BYTES);
         access.write(VhdFormat.lastSector(access), footer.encode());
         access.flush();
         endInOrder = true;
@@ -528,6 +527,24 @@ final class VhdLayer implements ImageLayer {
         VhdImage image = VhdImage.read(access);
         footer = image.footer();
         info = format.info(image, info.clean());
+    }
+
+    /**
+     * Lets go of the room behind the last block. The footer needs some in another place then: where
+     * there is none, the volume stays as large as it is, with the room at its end that was made for
+     * the footer when it grew.
+     */
+    private static void cutOff(BlockAccess access, long end) {
+        try {
+            access.grow(end);
+            access.write(end - VhdFooter.BYTES, new byte[VhdFooter.BYTES]);
+        } catch (StorageException e) {
+            if (e.code() != ErrorCode.SR_NO_SPACE) {
+                throw e;
+            }
+            return;
+        }
+        access.shrink(end);
     }
 
     @Override

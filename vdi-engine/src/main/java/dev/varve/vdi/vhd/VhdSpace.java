@@ -19,9 +19,10 @@ import java.util.List;
  * zero, which also gives its space back to the store; then it is free. What a crash leaves in
  * between is room that nothing names, which the next opening finds as a gap.
  *
- * <p><b>Write order</b> for a new place: (a) the volume is grown if need be, (b) what is not known
- * to be zero in the place is made zero, (c) the bitmap is written, which also makes sure that there
- * is room for it: as zeros, or as ones where {@link Listener#isCalledFull} says so.
+ * <p><b>Write order</b> for a new place: (a) the volume is grown if need be, and room is made for a
+ * footer at its end, (b) what is not known to be zero in the place is made zero, (c) the bitmap is
+ * written, which also makes sure that there is room for it: as zeros, or as ones where {@link
+ * Listener#isCalledFull} says so.
  *
  * <p><b>Threads:</b> the lane's only.
  */
@@ -91,7 +92,13 @@ final class VhdSpace {
     /** The first sector behind everything that ever was in use. */
     private long usedEnd;
 
+    /** The volume is getting larger, or room for the footer at its end. */
     private boolean growing;
+
+    /** There is room for a footer in the last sector of the volume. */
+    private boolean endReserved = true;
+
+    private final BlockCompletion endReservedNow = this::endReservedNow;
 
     /**
      * @param volumeBytes the size of the volume when the image was read
@@ -182,6 +189,10 @@ final class VhdSpace {
             }
             return;
         }
+        if (!endReserved) {
+            reserveEnd();
+            return;
+        }
         allocation.sector = data - bitmapSectors;
         allocation.atEnd = true;
         nextFree = data + blockSectors;
@@ -194,6 +205,34 @@ final class VhdSpace {
 
     private void grown(IoStatus status) {
         growing = false;
+        endReserved = endReserved && status != IoStatus.OK;
+        goOn(status);
+    }
+
+    /**
+     * Takes the space of the last sector of the volume, so that the image can be closed with a
+     * footer there however full the store is by then.
+     */
+    private void reserveEnd() {
+        if (!growing) {
+            growing = true;
+            long end = io.host().device().geometry().sizeBytes() / SECTOR * SECTOR;
+            io.writeZeros(end - SECTOR, SECTOR, null, endReservedNow);
+        }
+    }
+
+    private void endReservedNow(BlockRequest write) {
+        if (io.defers(endReservedNow, write)) {
+            return;
+        }
+        IoStatus status = write.status;
+        io.giveBack(write);
+        growing = false;
+        endReserved = status == IoStatus.OK;
+        goOn(status);
+    }
+
+    private void goOn(IoStatus status) {
         for (Allocation allocation : List.copyOf(allocations)) {
             if (allocation.sector < 0) {
                 if (status == IoStatus.OK) {
@@ -289,10 +328,15 @@ final class VhdSpace {
         givenUp = swap;
     }
 
-    /** The commit has ended. After a failure nothing is used anew until the image is read again. */
-    void commitEnded(boolean durable) {
+    /**
+     * The commit has ended. When it failed, it may be done again with the next one; after a failure
+     * for good nothing is used anew until the image is read again.
+     */
+    void commitEnded(boolean durable, boolean again) {
         if (durable) {
             givenUpDurably.addAll(givenUpInCommit);
+        } else if (again) {
+            givenUp.addAll(givenUpInCommit);
         }
         givenUpInCommit.clear();
     }

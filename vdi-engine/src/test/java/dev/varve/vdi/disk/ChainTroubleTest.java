@@ -4,6 +4,7 @@ package dev.varve.vdi.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -526,6 +527,67 @@ class ChainTroubleTest {
 
     private static byte[] number(int value) {
         return ByteBuffer.allocate(512).putInt(value).array();
+    }
+
+    // ---- what a scan puts right
+
+    private VdiInfo scanned(UUID vdi) {
+        return disks.scan(operation).stream()
+                .filter(info -> info.uuid().equals(vdi))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** A foreign program, or somebody's copy, left out the mark that it is an inner node. */
+    @Test
+    void anImageThatOthersRestOnIsMarkedAsAnInnerNode() {
+        UUID parent = create(1);
+        UUID parentImage =
+                store.find(volume(parent))
+                        .map(
+                                found -> {
+                                    try (OpenVolume open =
+                                            engine.open(store.open(found.id(), false), false)) {
+                                        return format.inspect(open.access(operation))
+                                                .uuid()
+                                                .orElseThrow();
+                                    }
+                                })
+                        .orElseThrow();
+        assertTrue(scanned(parent).managed());
+        UUID child = child(parent, parentImage, UUID.randomUUID(), SIZE);
+        assertFalse(scanned(parent).managed());
+        assertTrue(store.find(volume(parent)).orElseThrow().hidden());
+        assertTrue(scanned(child).managed());
+        assertArrayEquals(pattern(8192, 1), read(child, 4096));
+    }
+
+    /** An image that only seems to be the one that another was made on stays what it is. */
+    @Test
+    void anImageOfTheSameNameIsNotMarked() {
+        UUID parent = create(1);
+        child(parent, UUID.randomUUID(), UUID.randomUUID(), SIZE);
+        assertTrue(scanned(parent).managed());
+        assertFalse(store.find(volume(parent)).orElseThrow().hidden());
+    }
+
+    @Test
+    void notesThatAreLostAreWrittenAnewAndOthersStay() {
+        UUID vdi = create(1);
+        DiskNotes notes =
+                new DiskNotes(
+                        "mine", "text", true, Optional.of(new SnapshotMark(Optional.of(vdi), 5)));
+        VdiInfo kept = disks.remember(vdi, notes);
+        assertFalse(kept.hasNoNotes());
+        assertFalse(kept.label().equals("mine"));
+        store.commit(List.of(new VolumeChange.SetAttributes(volume(vdi), Map.of())));
+        assertTrue(scanned(vdi).hasNoNotes());
+        VdiInfo remembered = disks.remember(vdi, notes);
+        assertEquals("mine", remembered.label());
+        assertEquals("text", remembered.description());
+        assertTrue(remembered.readOnly());
+        assertEquals(notes.snapshot(), remembered.snapshot());
+        assertEquals(remembered.label(), scanned(vdi).label());
     }
 
     // ---- what is not allowed

@@ -36,6 +36,7 @@ public final class Resources {
         new VdiTracking(stack).bind(handlers);
         vbd.bind(handlers);
         new SecretResource(stack).bind(handlers);
+        new MessageResource(stack).bind(handlers);
     }
 
     /** How computed fields are worked out. */

@@ -19,6 +19,7 @@ public final class ApiSchema {
                             SessionClasses.SESSION,
                             SessionClasses.TASK,
                             SecretClass.SECRET,
+                            MessageClass.MESSAGE,
                             HostClasses.POOL,
                             HostClasses.HOST,
                             HostClasses.VM,

@@ -344,6 +344,7 @@ final class StorageClasses {
                         ro("metadata_of_pool", ref("pool"), "the pool whose metadata it holds"),
                         rw("tags", TEXTS, "words of the user to find it by"),
                         ro("cbt_enabled", BOOL, "whether changed blocks are noted"))
+                .derived("quarantine", "read-only")
                 .listed(
                         "uuid",
                         "name-label",
@@ -351,6 +352,7 @@ final class StorageClasses {
                         "sr-uuid",
                         "virtual-size",
                         "sharable",
+                        "quarantine",
                         "read-only")
                 .methods(
                         b.method("create", "Makes a disk that reads as zero.")

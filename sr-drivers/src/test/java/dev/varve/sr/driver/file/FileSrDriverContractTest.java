@@ -15,6 +15,7 @@ import dev.varve.sr.spi.SrDriver;
 import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.store.StoreSpace;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
@@ -311,6 +312,36 @@ class FileSrDriverContractTest implements SrDriverContract {
                 sr.check();
                 assertFails(ErrorCode.SR_IN_USE, () -> destroyAt(point, identity));
                 sr.volumes().commit(List.of(new VolumeChange.Delete(disk)));
+            }
+        } finally {
+            unmount(point);
+        }
+    }
+
+    /** Guests have taken everything, and commits of several steps go on. */
+    @Test
+    @Tag("real")
+    void fullFileSystemKeepsRoomForCommits() throws IOException {
+        Path point = mount("size=16m");
+        try {
+            SrIdentity identity = createAt(point);
+            try (AttachedSr sr = attachAt(point, identity)) {
+                VolumeId disk = vhd();
+                sr.volumes().commit(List.of(new VolumeChange.Create(disk, MEBIBYTE, Map.of())));
+                Files.write(point.resolve("guest"), new byte[10 * MEBIBYTE]);
+                StoreSpace before = sr.volumes().space();
+                assertEquals(MEBIBYTE, Files.size(point.resolve(".varve/reserve")));
+                assertTrue(before.freeBytes() < 5L * MEBIBYTE, before.toString());
+                fillUp(point.resolve("filler"));
+                sr.volumes()
+                        .commit(
+                                List.of(
+                                        new VolumeChange.Create(vhd(), MEBIBYTE, Map.of("a", "b")),
+                                        new VolumeChange.SetAttributes(disk, Map.of("a", "b"))));
+                assertEquals(2, sr.volumes().list().size());
+                Files.delete(point.resolve("filler"));
+                sr.volumes().space();
+                assertEquals(MEBIBYTE, Files.size(point.resolve(".varve/reserve")));
             }
         } finally {
             unmount(point);
