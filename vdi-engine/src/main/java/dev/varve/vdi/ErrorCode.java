@@ -111,6 +111,10 @@ public enum ErrorCode {
     VDI_TOO_SMALL(List.of("vdi", "minimum"), "The disk would be too small."),
     VDI_TOO_LARGE(List.of("vdi", "maximum"), "The disk would be too large for its format."),
     VDI_NOT_ATTACHED(List.of("vdi"), "The disk is not attached."),
+    IMPORT_ERROR_GENERIC(
+            List.of("message"),
+            "What was to be imported is damaged, incomplete, or of another kind."),
+    CLIENT_ERROR(List.of("message"), "The client ended the transfer early."),
     DEVICE_ALREADY_EXISTS(List.of("device"), "There is already a device of this name."),
     DEVICE_ALREADY_ATTACHED(List.of("device"), "The device is already attached."),
     DEVICE_ALREADY_DETACHED(List.of("device"), "The device is not attached."),

@@ -43,6 +43,8 @@ public final class Disks implements DiskService {
     private final ImageTree tree = new ImageTree();
     private final DiskInspector inspector;
     private final ImageBranches branches;
+    private final DiskViews views;
+    private final ContentOver overContent;
 
     /** Held from working out which nodes nobody needs any more until they are gone. */
     private final Object removal = new Object();
@@ -62,6 +64,8 @@ public final class Disks implements DiskService {
         this.parents = new StoreParents(store, id -> format(id.kind()));
         this.inspector = new DiskInspector(store, engine, parents, tree, id -> format(id.kind()));
         this.branches = new ImageBranches(store, engine, parents, random);
+        this.views = new DiskViews(engine, vdi -> leaf(require(vdi), false));
+        this.overContent = new ContentOver(store, engine, parents, random);
     }
 
     /** The format of a disk volume. */
@@ -137,7 +141,7 @@ public final class Disks implements DiskService {
         store.commit(List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
         try {
             makeImage(incoming, format, ImageSpec.plain(spec.uuid(), size), operation);
-            content.ifPresent(source -> fill(spec, incoming, format, source, operation));
+            content.ifPresent(source -> fill(spec.uuid(), incoming, format, source, operation));
             store.commit(List.of(new VolumeChange.Rename(incoming, wanted)));
         } catch (RuntimeException | Error e) {
             undo(incoming, e);
@@ -160,14 +164,14 @@ public final class Disks implements DiskService {
     }
 
     private void fill(
-            VdiSpec spec,
+            UUID vdi,
             VolumeId incoming,
             ImageFormat format,
             DiskContent content,
             Operation operation) {
         ActiveVdi target =
                 engine.open(
-                        spec.uuid(),
+                        vdi,
                         new VdiEngine.Leaf(store.open(incoming, true), format, ParentSource.NONE),
                         true,
                         operation);
@@ -234,6 +238,71 @@ public final class Disks implements DiskService {
     private VdiEngine.Leaf leaf(VolumeInfo volume, boolean writable) {
         return new VdiEngine.Leaf(
                 store.open(volume.id(), writable), format(volume.id().kind()), parents);
+    }
+
+    @Override
+    public void read(UUID vdi, DiskReading reading, Operation operation) {
+        views.read(vdi, reading, operation);
+    }
+
+    @Override
+    public void compare(UUID base, UUID vdi, DiskDifference.Reading reading, Operation operation) {
+        views.compare(base, vdi, reading, operation);
+    }
+
+    /**
+     * The new image is made as a volume of kind INCOMING, filled and synced; one commit gives it
+     * the disk's name, which takes the place of the former leaf, and removes inner nodes that only
+     * that rested on. A crash before leaves the disk as it was, one after leaves the new content.
+     */
+    @Override
+    public DiskChanges replace(UUID vdi, DiskContent content, Operation operation) {
+        refuseActive(vdi);
+        VolumeInfo disk = require(vdi);
+        refuseChildren(disk.id(), operation);
+        ImageFormat format = format(disk.id().kind());
+        long size = inspect(vdi, operation).virtualSizeBytes();
+        VolumeId incoming = new VolumeId(VolumeKind.INCOMING, random.uuid());
+        store.commit(List.of(new VolumeChange.Create(incoming, 0, disk.attributes())));
+        try {
+            makeImage(incoming, format, ImageSpec.plain(incoming.uuid(), size), operation);
+            fill(vdi, incoming, format, content, operation);
+            operation.checkpoint();
+            return putInPlace(incoming, disk.id(), operation);
+        } catch (RuntimeException | Error e) {
+            undo(incoming, e);
+            throw e;
+        }
+    }
+
+    @Override
+    public DiskChanges overwrite(UUID vdi, DiskContent content, Operation operation) {
+        refuseActive(vdi);
+        VolumeInfo disk = require(vdi);
+        refuseChildren(disk.id(), operation);
+        if (!format(disk.id().kind()).hasParents()) {
+            return replace(
+                    vdi, (target, under) -> copyUnder(vdi, target, content, under), operation);
+        }
+        tree.remove(disk.id());
+        VolumeId base = overContent.put(disk, content, operation);
+        return changes(List.of(vdi, base.uuid()), List.of(), operation);
+    }
+
+    private void copyUnder(UUID vdi, ActiveVdi target, DiskContent content, Operation operation) {
+        views.read(vdi, (now, under) -> new DiskCopier(now, target).run(under), operation);
+        content.writeTo(target, operation);
+    }
+
+    private DiskChanges putInPlace(VolumeId incoming, VolumeId disk, Operation operation) {
+        synchronized (removal) {
+            List<VolumeId> removed = new ArrayList<>();
+            store.commit(replace(incoming, disk, removed, operation));
+            tree.remove(disk);
+            removed.forEach(tree::remove);
+            return changes(
+                    List.of(disk.uuid()), removed.stream().map(VolumeId::uuid).toList(), operation);
+        }
     }
 
     // ---- trees
@@ -334,7 +403,7 @@ public final class Disks implements DiskService {
             bases =
                     makeOrForget(
                             List.of(branch),
-                            () -> replace(branch, disk.id(), removed, operation),
+                            () -> replace(branch.incoming(), disk.id(), removed, operation),
                             List.of(disk.id(), source.id()),
                             operation);
             removed.forEach(tree::remove);
@@ -346,12 +415,9 @@ public final class Disks implements DiskService {
 
     /** The new image takes the place of the disk's leaf; what only that rested on goes. */
     private List<VolumeChange> replace(
-            ImageBranches.Branch branch,
-            VolumeId disk,
-            List<VolumeId> removed,
-            Operation operation) {
+            VolumeId incoming, VolumeId disk, List<VolumeId> removed, Operation operation) {
         List<VolumeChange> changes = new ArrayList<>();
-        changes.add(new VolumeChange.Rename(branch.incoming(), disk));
+        changes.add(new VolumeChange.Rename(incoming, disk));
         inspector.completeTree(operation);
         for (VolumeId orphan : tree.orphansWithout(disk)) {
             changes.add(new VolumeChange.Delete(orphan));
