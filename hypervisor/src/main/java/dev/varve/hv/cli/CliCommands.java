@@ -24,6 +24,7 @@ final class CliCommands {
         }
         StorageCommands.all().forEach(this::add);
         SnapshotCommands.all().forEach(this::add);
+        TransferCommands.all().forEach(this::add);
         HostCommands.all().forEach(this::add);
         more.forEach(this::add);
         add(
