@@ -16,5 +16,6 @@ module dev.varve.vdi {
     exports dev.varve.vdi.raw;
     exports dev.varve.vdi.store;
     exports dev.varve.vdi.time;
+    exports dev.varve.vdi.transfer;
     exports dev.varve.vdi.vhd;
 }

@@ -128,6 +128,15 @@ final class VhdBytes {
         return content;
     }
 
+    /** As {@link #fromFuzzer}, for what is no volume: no space follows. */
+    static byte[] repaired(byte[] input) {
+        byte[] image = Arrays.copyOfRange(input, Math.min(2, input.length), input.length);
+        if (input.length > 0 && (input[0] & 1) != 0) {
+            repair(image);
+        }
+        return image;
+    }
+
     /** The input that makes {@link #fromFuzzer} give the image as it is. */
     static byte[] forFuzzer(int flags, byte[] image) {
         byte[] input = new byte[image.length + 2];

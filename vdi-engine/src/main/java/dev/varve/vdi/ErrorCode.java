@@ -119,6 +119,10 @@ public enum ErrorCode {
             List.of("vdi"), "This cannot be done with a disk whose changed blocks are tracked."),
     VDI_INCOMPATIBLE_TYPE(List.of("vdi", "type"), "This cannot be done with a disk of this type."),
     VDI_NOT_ATTACHED(List.of("vdi"), "The disk is not attached."),
+    IMPORT_ERROR_GENERIC(
+            List.of("message"),
+            "What was to be imported is damaged, incomplete, or of another kind."),
+    CLIENT_ERROR(List.of("message"), "The client ended the transfer early."),
     DEVICE_ALREADY_EXISTS(List.of("device"), "There is already a device of this name."),
     DEVICE_ALREADY_ATTACHED(List.of("device"), "The device is already attached."),
     DEVICE_ALREADY_DETACHED(List.of("device"), "The device is not attached."),

@@ -4,6 +4,8 @@ package dev.varve.vdi;
 
 import dev.varve.vdi.time.Clock;
 
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -26,6 +28,7 @@ public final class Operation {
     private volatile long bytesPerSecond;
     private volatile long bytesDone;
     private volatile Runnable observer = () -> {};
+    private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
 
     private Operation(String label, Clock clock, long deadlineNanos) {
         this.label = label;
@@ -106,6 +109,27 @@ public final class Operation {
     public void cancel() {
         cancelled = true;
         observer.run();
+        onCancel.forEach(Runnable::run);
+    }
+
+    /** Something that was asked for until this is closed. */
+    public interface Hold extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /**
+     * Has something done as soon as the operation is cancelled, now if it is already: to end a wait
+     * that reaches no checkpoint.
+     *
+     * @param action on the thread that cancels; it must not block, and doing it twice does no harm
+     */
+    public Hold whenCancelled(Runnable action) {
+        onCancel.add(action);
+        if (cancelled) {
+            action.run();
+        }
+        return () -> onCancel.remove(action);
     }
 
     /** Whether {@link #cancel()} was called. */

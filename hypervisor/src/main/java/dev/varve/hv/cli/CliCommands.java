@@ -25,6 +25,7 @@ final class CliCommands {
         StorageCommands.all().forEach(this::add);
         SnapshotCommands.all().forEach(this::add);
         TrackingCommands.all().forEach(this::add);
+        TransferCommands.all().forEach(this::add);
         HostCommands.all().forEach(this::add);
         MessageCommands.all().forEach(this::add);
         more.forEach(this::add);

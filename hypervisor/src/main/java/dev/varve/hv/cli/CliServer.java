@@ -9,6 +9,7 @@ import dev.varve.hv.xenapi.Caller;
 import dev.varve.hv.xenapi.Database;
 import dev.varve.hv.xenapi.Dispatcher;
 import dev.varve.hv.xenapi.Records;
+import dev.varve.hv.xenapi.Tasks;
 import dev.varve.hv.xenapi.schema.ApiSchema;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
@@ -35,6 +36,7 @@ public final class CliServer implements Route.Takeover {
     private final Dispatcher dispatcher;
     private final Database database;
     private final Records records;
+    private final Tasks tasks;
     private final CliCommands commands;
 
     /**
@@ -45,10 +47,12 @@ public final class CliServer implements Route.Takeover {
             Dispatcher dispatcher,
             Database database,
             Records records,
+            Tasks tasks,
             Control control) {
         this.dispatcher = dispatcher;
         this.database = database;
         this.records = records;
+        this.tasks = tasks;
         this.commands = new CliCommands(schema, ControlCommands.of(control));
     }
 
@@ -64,7 +68,8 @@ public final class CliServer implements Route.Takeover {
         int code;
         try {
             String body = new String(request.body(), StandardCharsets.UTF_8);
-            code = evaluate(request.caller(), body, out);
+            ClientFiles files = new ClientFiles(tasks, in, out);
+            code = evaluate(request.caller(), body, files, out);
         } catch (UncheckedIOException e) {
             throw e.getCause();
         }
@@ -79,7 +84,7 @@ public final class CliServer implements Route.Takeover {
         }
     }
 
-    private int evaluate(Caller caller, String body, OutputStream out) {
+    private int evaluate(Caller caller, String body, ClientFiles files, OutputStream out) {
         boolean minimal = false;
         CliOutput plain = output(out, false);
         try {
@@ -95,7 +100,7 @@ public final class CliServer implements Route.Takeover {
             if (!args.words().isEmpty() && !args.command().equals("help")) {
                 throw UsageException.syntax("Syntax error: " + args.words().getFirst());
             }
-            perform(caller, command, args, output(out, minimal));
+            perform(caller, command, args, files, output(out, minimal));
             return 0;
         } catch (UsageException e) {
             plain.printError(e.getMessage());
@@ -120,11 +125,12 @@ public final class CliServer implements Route.Takeover {
                 minimal);
     }
 
-    private void perform(Caller caller, CliCommand command, CliArgs args, CliOutput out) {
+    private void perform(
+            Caller caller, CliCommand command, CliArgs args, ClientFiles files, CliOutput out) {
         boolean given = args.get("session_id").isPresent();
         String session = given ? args.require("session_id") : login(caller, args);
         try {
-            CliSession own = new CliSession(dispatcher, database, records, caller, session);
+            CliSession own = new CliSession(dispatcher, database, records, caller, session, files);
             if (given) {
                 own.call("session.get_uuid", session);
             }

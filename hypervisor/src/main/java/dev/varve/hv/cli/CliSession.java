@@ -19,7 +19,12 @@ import java.util.stream.Stream;
 
 /** What a command works with: calls in the name of its user, and objects by what the user typed. */
 record CliSession(
-        Dispatcher dispatcher, Database database, Records records, Caller caller, String session) {
+        Dispatcher dispatcher,
+        Database database,
+        Records records,
+        Caller caller,
+        String session,
+        ClientFiles files) {
     /** How much of a UUID must be typed. */
     private static final int SHORTEST_UUID_PREFIX = 4;
 

@@ -23,6 +23,10 @@ import java.util.Map;
  */
 final class Guard {
     private static final String BASIC = "Basic ";
+    private static final String LOG_IN =
+            "log in: session_id=... in the query, or user and password\n";
+    private static final Map<String, String> CHALLENGE =
+            Map.of("www-authenticate", "Basic realm=\"varve\", charset=\"UTF-8\"");
 
     private final Sessions sessions;
     private final Passwords passwords;
@@ -36,6 +40,17 @@ final class Guard {
     Route.Exchange protect(Route.Exchange exchange) {
         return request ->
                 request.caller().local() || isKnown(request) ? exchange.answer(request) : refusal();
+    }
+
+    /** The handler behind the check. */
+    Route.Streaming protect(Route.Streaming handler) {
+        return (request, exchange) -> {
+            if (request.caller().local() || isKnown(request)) {
+                handler.run(request, exchange);
+            } else {
+                exchange.refuse(401, LOG_IN, CHALLENGE);
+            }
+        };
     }
 
     private boolean isKnown(Route.Request request) {
@@ -77,10 +92,6 @@ final class Guard {
 
     private static Route.Response refusal() {
         return new Route.Response(
-                401,
-                "text/plain",
-                "log in: session_id=... in the query, or user and password\n"
-                        .getBytes(StandardCharsets.UTF_8),
-                Map.of("www-authenticate", "Basic realm=\"varve\", charset=\"UTF-8\""));
+                401, "text/plain", LOG_IN.getBytes(StandardCharsets.UTF_8), CHALLENGE);
     }
 }

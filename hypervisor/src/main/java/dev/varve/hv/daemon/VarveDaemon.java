@@ -23,6 +23,9 @@ import dev.varve.hv.storage.StorageEngine;
 import dev.varve.hv.storage.StorageEngineFactory;
 import dev.varve.hv.storage.StorageEnvironment;
 import dev.varve.hv.tls.HostCertificate;
+import dev.varve.hv.transfer.ExportHandler;
+import dev.varve.hv.transfer.ImportHandler;
+import dev.varve.hv.transfer.TransferLimit;
 import dev.varve.hv.xenapi.Caller;
 import dev.varve.hv.xenapi.CurrentOperations;
 import dev.varve.hv.xenapi.Database;
@@ -39,6 +42,7 @@ import dev.varve.hv.xenapi.XmlRpc;
 import dev.varve.hv.xenapi.resource.Resources;
 import dev.varve.hv.xenapi.resource.SmRows;
 import dev.varve.hv.xenapi.resource.Toolstack;
+import dev.varve.hv.xenapi.resource.VdiTransfers;
 import dev.varve.hv.xenapi.schema.ApiSchema;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
@@ -55,6 +59,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ExecutionException;
@@ -209,14 +214,17 @@ public final class VarveDaemon implements AutoCloseable {
         keep(() -> healer.stop(STOP_SECONDS));
         awaitFirstPlugs(healer);
         DaemonControl control = new DaemonControl(home, env, attachments, passwords, startedNanos);
-        CliServer cli = new CliServer(ApiSchema.XENAPI, dispatcher, database, records, control);
+        CliServer cli =
+                new CliServer(ApiSchema.XENAPI, dispatcher, database, records, tasks, control);
         MetricsPage metrics =
                 new MetricsPage()
                         .with(new StorageMetrics(database, repositories, attachments, engine))
                         .with(calls)
                         .with(new ProcessMetrics());
-        Route.Exchange guarded = new Guard(sessions, passwords).protect(metrics);
-        server = keep(new HttpServer(routes(dispatcher, cli, guarded), workers));
+        Guard guard = new Guard(sessions, passwords);
+        List<Route> routes = new ArrayList<>(routes(dispatcher, cli, guard.protect(metrics)));
+        routes.addAll(transfers(guard, stack, tasks, clock));
+        server = keep(new HttpServer(new Router(routes), workers));
         metrics.with(this::countConnections);
         network = keep(new Network(settings, passwords, certificate, server, engine, names));
         control.network(network);
@@ -283,21 +291,37 @@ public final class VarveDaemon implements AutoCloseable {
         }
     }
 
-    private static Router routes(Dispatcher dispatcher, CliServer cli, Route.Exchange metrics) {
+    private static List<Route> transfers(Guard guard, Toolstack stack, Tasks tasks, Clock clock) {
+        VdiTransfers transfers = new VdiTransfers(stack);
+        TransferLimit limit = new TransferLimit();
+        return List.of(
+                new Route(
+                        "GET",
+                        "/export_raw_vdi",
+                        0,
+                        guard.protect(new ExportHandler(transfers, tasks, clock, limit))),
+                new Route(
+                        "PUT",
+                        "/import_raw_vdi",
+                        0,
+                        guard.protect(new ImportHandler(transfers, tasks, clock, limit))));
+    }
+
+    private static List<Route> routes(
+            Dispatcher dispatcher, CliServer cli, Route.Exchange metrics) {
         JsonRpc json = new JsonRpc(dispatcher);
         XmlRpc xml = new XmlRpc(dispatcher, ApiSchema.XENAPI);
-        return new Router(
-                List.of(
-                        new Route(
-                                "POST",
-                                "/jsonrpc",
-                                MAX_REQUEST_BYTES,
-                                call("application/json", json::answer)),
-                        // Also /RPC2 and /xmlrpc: the longest path that fits takes a request.
-                        new Route("POST", "/", MAX_REQUEST_BYTES, call("text/xml", xml::answer)),
-                        new Route("OPTIONS", "/", 0, (Route.Exchange) CrossOrigin::answer),
-                        new Route("POST", "/cli", MAX_COMMAND_BYTES, cli),
-                        new Route("GET", "/metrics", 0, metrics)));
+        return List.of(
+                new Route(
+                        "POST",
+                        "/jsonrpc",
+                        MAX_REQUEST_BYTES,
+                        call("application/json", json::answer)),
+                // Also /RPC2 and /xmlrpc: the longest path that fits takes a request.
+                new Route("POST", "/", MAX_REQUEST_BYTES, call("text/xml", xml::answer)),
+                new Route("OPTIONS", "/", 0, (Route.Exchange) CrossOrigin::answer),
+                new Route("POST", "/cli", MAX_COMMAND_BYTES, cli),
+                new Route("GET", "/metrics", 0, metrics));
     }
 
     /** What answers calls in one of the protocols. */

@@ -140,6 +140,10 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             refuse(context, HttpResponseStatus.NOT_FOUND, "there is nothing at this address");
             return;
         }
+        if (route.handler() instanceof Route.Streaming streaming) {
+            stream(context, streaming);
+            return;
+        }
         if (HttpUtil.getContentLength(request, 0L) > mostBodyBytes()) {
             refuse(context, HttpResponseStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large");
             return;
@@ -176,6 +180,8 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             switch (route.handler()) {
                 case Route.Exchange exchange -> exchange(context, exchange);
                 case Route.Takeover takeover -> takeOver(context, takeover, body.toByteArray());
+                case Route.Streaming _ ->
+                        throw new IllegalStateException("such a body is not gathered");
             }
         }
     }
@@ -304,28 +310,57 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                 status.code(), "text/html", html.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** From here on the connection is a pair of streams; this handler and the codec are gone. */
     private void takeOver(
             ChannelHandlerContext context, Route.Takeover takeover, byte[] requestBody) {
+        Route.Request request = request(requestBody);
+        RawConnection raw = unwrap(context);
+        workers.execute(
+                () ->
+                        converse(
+                                context,
+                                request,
+                                raw,
+                                () -> takeover.run(request, raw.input(), raw.output())));
+    }
+
+    private void stream(ChannelHandlerContext context, Route.Streaming streaming) {
+        Route.Request request = request(new byte[0]);
+        RawConnection raw = unwrap(context);
+        workers.execute(
+                () ->
+                        converse(
+                                context,
+                                request,
+                                raw,
+                                () -> {
+                                    StreamedExchange exchange = new StreamedExchange(request, raw);
+                                    streaming.run(request, exchange);
+                                    exchange.end();
+                                }));
+    }
+
+    /** From here on the connection is a pair of streams; this handler and the codec are gone. */
+    private RawConnection unwrap(ChannelHandlerContext context) {
         closing = true;
         cancelDeadline();
         peers.busy(context.channel());
-        Route.Request request = request(requestBody);
         RawConnection raw = new RawConnection(context.channel(), limits.rawMillis());
         context.pipeline().addLast(raw);
         context.pipeline().remove(HttpResponseEncoder.class);
         context.pipeline().remove(HttpRequestDecoder.class);
         context.pipeline().remove(this);
-        workers.execute(() -> converse(context, takeover, request, raw));
+        return raw;
+    }
+
+    /** What a worker does with a connection. */
+    private interface Talk {
+        void run() throws IOException;
     }
 
     private void converse(
-            ChannelHandlerContext context,
-            Route.Takeover takeover,
-            Route.Request request,
-            RawConnection raw) {
+            ChannelHandlerContext context, Route.Request request, RawConnection raw, Talk talk) {
         try {
-            takeover.run(request, raw.input(), raw.output());
+            talk.run();
         } catch (IOException e) {
             LOG.debug("a connection to {} ended early: {}", request.uri(), e.getMessage());
         } catch (RuntimeException e) {

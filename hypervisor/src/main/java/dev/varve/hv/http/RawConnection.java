@@ -8,11 +8,15 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
 
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -46,7 +50,11 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-        ByteBuf chunk = (ByteBuf) message;
+        if (!(message instanceof ByteBuf chunk)) {
+            // The codec, on its way out, tells where the request that it has read ends.
+            ReferenceCountUtil.release(message);
+            return;
+        }
         lock.lock();
         try {
             if (ended || !chunk.isReadable()) {
@@ -98,6 +106,54 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
+    /** The bytes of the peer; -1 when it has ended the connection. */
+    ReadableByteChannel source() {
+        return new ReadableByteChannel() {
+            @Override
+            public int read(ByteBuffer target) throws IOException {
+                return target.hasRemaining() ? take(target) : 0;
+            }
+
+            @Override
+            public boolean isOpen() {
+                return channel.isOpen();
+            }
+
+            @Override
+            public void close() {
+                abort();
+            }
+        };
+    }
+
+    /** What is written goes to the peer as it is, without a copy, before the call returns. */
+    WritableByteChannel sink() {
+        return new WritableByteChannel() {
+            @Override
+            public int write(ByteBuffer bytes) throws IOException {
+                int count = bytes.remaining();
+                send(Unpooled.wrappedBuffer(bytes));
+                bytes.position(bytes.limit());
+                return count;
+            }
+
+            @Override
+            public boolean isOpen() {
+                return channel.isOpen();
+            }
+
+            @Override
+            public void close() {
+                abort();
+            }
+        };
+    }
+
+    /** Ends the connection; whoever waits for the peer fails. */
+    void abort() {
+        var _ = channel.close();
+    }
+
     InputStream input() {
         return new InputStream() {
             @Override
@@ -114,9 +170,36 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
     }
 
     private int take(byte[] target, int offset, int length) throws IOException {
+        return take(ByteBuffer.wrap(target, offset, length));
+    }
+
+    private int take(ByteBuffer target) throws IOException {
+        return take(target, timeoutMillis);
+    }
+
+    /**
+     * Passes over what the peer sends, until it ends the connection, is silent for a moment, or has
+     * sent so much.
+     */
+    void passOver(long mostBytes, long silentMillis) throws IOException {
+        ByteBuffer passed = ByteBuffer.allocate(CHUNK_BYTES);
+        long left = mostBytes;
+        while (left > 0) {
+            int count;
+            try {
+                count = take(passed.clear(), silentMillis);
+            } catch (SocketTimeoutException e) {
+                // It waits for the end of the connection.
+                return;
+            }
+            left = count < 0 ? 0 : left - count;
+        }
+    }
+
+    private int take(ByteBuffer target, long waitMillis) throws IOException {
         lock.lock();
         try {
-            long left = TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+            long left = TimeUnit.MILLISECONDS.toNanos(waitMillis);
             while (chunks.isEmpty()) {
                 if (failure != null) {
                     throw failure;
@@ -129,7 +212,7 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
                 }
                 left = arrived.awaitNanos(left);
             }
-            return copy(target, offset, length);
+            return copy(target);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("the connection is being closed", e);
@@ -138,10 +221,11 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private int copy(byte[] target, int offset, int length) {
+    private int copy(ByteBuffer target) {
         ByteBuf first = chunks.getFirst();
-        int count = Math.min(length, first.readableBytes());
-        first.readBytes(target, offset, count);
+        int count = Math.min(target.remaining(), first.readableBytes());
+        first.readBytes(target.slice(target.position(), count));
+        target.position(target.position() + count);
         waitingBytes -= count;
         if (!first.isReadable()) {
             chunks.removeFirst().release();
@@ -169,14 +253,21 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
         };
     }
 
+    /** The memory that was to be sent is the caller's again when this returns. */
+    private void giveUp(ChannelFuture sent) {
+        abort();
+        sent.awaitUninterruptibly();
+    }
+
     private void send(ByteBuf bytes) throws IOException {
         ChannelFuture sent = channel.writeAndFlush(bytes);
         try {
             if (!sent.await(timeoutMillis)) {
-                var _ = channel.close();
+                giveUp(sent);
                 throw new SocketTimeoutException("the peer does not read");
             }
         } catch (InterruptedException e) {
+            giveUp(sent);
             Thread.currentThread().interrupt();
             throw new IOException("the connection is being closed", e);
         }

@@ -38,6 +38,19 @@ public record Route(String method, String path, int maxBodyBytes, Handler handle
         void run(Request request, InputStream in, OutputStream out) throws IOException;
     }
 
+    /**
+     * Talks HTTP with bodies of any length as streams, either way: neither is in memory as a whole.
+     * The connection is closed when the handler returns.
+     */
+    public non-sealed interface Streaming extends Handler {
+        /**
+         * Reads the body, if it wants to, and answers.
+         *
+         * @throws IOException when the peer is gone or silent
+         */
+        void run(Request request, StreamedExchange exchange) throws IOException;
+    }
+
     /** A request; the body is empty when it was not read first. */
     public static final class Request {
         private final Caller caller;

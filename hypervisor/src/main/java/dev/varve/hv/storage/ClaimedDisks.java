@@ -7,7 +7,9 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskDifference;
 import dev.varve.vdi.disk.DiskNotes;
+import dev.varve.vdi.disk.DiskReading;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.RunningMerge;
@@ -111,6 +113,40 @@ final class ClaimedDisks implements DiskService {
                 : holding(
                         claims.acquire(source, Claims.Mode.READ),
                         () -> disks.copy(source, target, spec, operation));
+    }
+
+    @Override
+    public void read(UUID vdi, DiskReading reading, Operation operation) {
+        readable(vdi, () -> disks.read(vdi, reading, operation));
+    }
+
+    @Override
+    public void compare(UUID base, UUID vdi, DiskDifference.Reading reading, Operation operation) {
+        readable(base, () -> readable(vdi, () -> disks.compare(base, vdi, reading, operation)));
+    }
+
+    @Override
+    public DiskChanges replace(UUID vdi, DiskContent content, Operation operation) {
+        return claimed(vdi, () -> disks.replace(vdi, content, operation));
+    }
+
+    @Override
+    public DiskChanges overwrite(UUID vdi, DiskContent content, Operation operation) {
+        return claimed(vdi, () -> disks.overwrite(vdi, content, operation));
+    }
+
+    private void readable(UUID vdi, Runnable work) {
+        if (active.test(vdi)) {
+            work.run();
+            return;
+        }
+        Claims.Claim claim = claims.acquire(vdi, Claims.Mode.READ);
+        holding(
+                claim,
+                () -> {
+                    work.run();
+                    return vdi;
+                });
     }
 
     @Override

@@ -4,6 +4,7 @@ package dev.varve.hv.xe;
 
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
+import java.io.Console;
 import java.io.EOFException;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
@@ -18,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.InstantSource;
 import java.util.List;
 
 /**
@@ -27,6 +29,7 @@ import java.util.List;
  */
 final class CliClient {
     private static final int COPY_BYTES = 64 * 1024;
+    private static final long HEARTBEAT_MILLIS = 60_000;
 
     private final Server server;
     private final PrintStream out;
@@ -133,8 +136,10 @@ final class CliClient {
                 case CliWire.EXIT -> {
                     return frame.number();
                 }
-                case CliWire.HTTP_GET, CliWire.HTTP_PUT, CliWire.HTTP_CONNECT -> {
-                    err.println("this client cannot transfer files over HTTP yet");
+                case CliWire.HTTP_GET -> transfer(frame.text(), frame.text(), true, to);
+                case CliWire.HTTP_PUT -> transfer(frame.text(), frame.text(), false, to);
+                case CliWire.HTTP_CONNECT -> {
+                    err.println("this client cannot connect consoles yet");
                     respond(to, CliWire.FAILED);
                 }
                 default -> throw new IOException("the daemon sent an unknown command " + tag);
@@ -197,6 +202,60 @@ final class CliClient {
             err.println("there is no file " + name);
             respond(to, CliWire.FAILED);
         }
+    }
+
+    /** What the task of a transfer tells as well is not said twice. */
+    private void transfer(String name, String path, boolean fetch, OutputStream to)
+            throws IOException {
+        boolean done = false;
+        try {
+            if (!named(name.isEmpty() ? "-" : name) && !named(name)) {
+                throw new IOException(
+                        "the daemon wants to use the file " + name + ", which was not named");
+            }
+            if (!path.startsWith("/")) {
+                throw new IOException("the daemon wants a transfer with another server: " + path);
+            }
+            HttpTransfer transfer = new HttpTransfer(server, this::progress, heartbeat(to));
+            if (fetch) {
+                transfer.fetch(name, path);
+            } else {
+                transfer.send(name, path);
+            }
+            done = true;
+        } catch (HttpTransfer.RefusedException e) {
+            if (debug || !e.isToldByTask()) {
+                err.println(e.getMessage());
+            }
+        } catch (IOException e) {
+            err.println(e.getMessage());
+        }
+        respond(to, done ? CliWire.OK : CliWire.FAILED);
+    }
+
+    private Progress progress(long totalBytes) {
+        boolean wanted = words.contains("--progress") || words.contains("progress=true");
+        return new Progress(
+                wanted ? err : null, isOnTerminal(), InstantSource.system(), totalBytes);
+    }
+
+    @SuppressWarnings("SystemConsoleNull") // it is null when the input is a pipe
+    private static boolean isOnTerminal() {
+        Console console = System.console();
+        return console != null && console.isTerminal();
+    }
+
+    /** So that the daemon does not take a client for gone that has much to transfer. */
+    private static HttpTransfer.Heartbeat heartbeat(OutputStream to) {
+        InstantSource time = InstantSource.system();
+        long[] last = {time.millis()};
+        return () -> {
+            long now = time.millis();
+            if (now - last[0] >= HEARTBEAT_MILLIS) {
+                last[0] = now;
+                respond(to, CliWire.WAIT);
+            }
+        };
     }
 
     private static void copy(InputStream file, OutputStream to, long size) throws IOException {

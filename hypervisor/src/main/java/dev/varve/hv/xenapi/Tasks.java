@@ -14,6 +14,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
@@ -43,6 +45,12 @@ public final class Tasks {
     private static final class Entry {
         final Operation operation;
         final Kind kind;
+        final CompletableFuture<Void> over = new CompletableFuture<>();
+
+        /** Work has begun on the task of a client, which says itself how it ends. */
+        boolean taken;
+
+        volatile StorageException failure;
 
         Entry(Operation operation, Kind kind) {
             this.operation = operation;
@@ -121,13 +129,75 @@ public final class Tasks {
         return ref;
     }
 
+    /**
+     * Begins to work on a task that a client made; {@link #complete} ends it.
+     *
+     * @return what the task shows, and is cancelled through
+     * @throws StorageException HANDLE_INVALID, OPERATION_NOT_ALLOWED when it has ended or is worked
+     *     on already
+     */
+    public Operation take(String ref) {
+        Entry entry = entry(ref);
+        synchronized (entry) {
+            if (entry.taken || entry.kind != Kind.CLIENT || hasEnded(database.get("task", ref))) {
+                throw ErrorCode.OPERATION_NOT_ALLOWED.with(
+                        "the task " + ref + " has ended already, or is that of another operation");
+            }
+            entry.taken = true;
+        }
+        return entry.operation;
+    }
+
+    /**
+     * Ends a task that was taken.
+     *
+     * @param result as XML-RPC writes it, or nothing
+     */
+    public void complete(String ref, String result) {
+        finish(ref, row -> row.with("result", result));
+    }
+
+    /** Ends a task that was taken with a failure. */
+    public void complete(String ref, StorageException failure) {
+        Entry entry = entries.get(ref);
+        if (entry != null) {
+            entry.failure = failure;
+        }
+        finish(ref, row -> row.with("error_info", outcome(ref, failure)));
+    }
+
+    /** Why a task that was taken failed, if it did. */
+    public Optional<StorageException> failure(String ref) {
+        return Optional.ofNullable(entries.get(ref)).map(entry -> entry.failure);
+    }
+
+    /** Cancels the task of a client on which no work has begun. */
+    public void abandon(String ref) {
+        Entry entry = entry(ref);
+        synchronized (entry) {
+            if (entry.taken) {
+                return;
+            }
+        }
+        cancel(ref);
+    }
+
+    /** Complete as soon as a task has ended or is gone. */
+    public CompletableFuture<Void> whenOver(String ref) {
+        Entry entry = entries.get(ref);
+        return entry == null ? CompletableFuture.completedFuture(null) : entry.over.copy();
+    }
+
     /** Ends the task of a call. Nobody can look at it any more: the call itself has the outcome. */
     public void end(String ref) {
-        entries.remove(ref);
+        Entry entry = entries.remove(ref);
         synchronized (ended) {
             ended.remove(ref);
         }
         database.find(ref).ifPresent(row -> database.delete(List.of(row)));
+        if (entry != null) {
+            entry.over.complete(null);
+        }
     }
 
     /**
@@ -142,11 +212,14 @@ public final class Tasks {
 
     /** Ends a task with the failure of its call. */
     void fail(String ref, StorageException failure) {
-        boolean cancelled = failure.code() == ErrorCode.TASK_CANCELLED;
-        List<String> description =
-                cancelled ? List.of(failure.code().wireName(), ref) : description(failure);
         pending.decrementAndGet();
-        finish(ref, row -> row.with("error_info", description));
+        finish(ref, row -> row.with("error_info", outcome(ref, failure)));
+    }
+
+    private static List<String> outcome(String ref, StorageException failure) {
+        return failure.code() == ErrorCode.TASK_CANCELLED
+                ? List.of(failure.code().wireName(), ref)
+                : description(failure);
     }
 
     private void finish(String ref, UnaryOperator<ApiObject> outcome) {
@@ -166,6 +239,10 @@ public final class Tasks {
             }
         }
         oldest.forEach(this::end);
+        Entry entry = entries.get(ref);
+        if (entry != null) {
+            entry.over.complete(null);
+        }
     }
 
     /** The operation that a task shows. */
@@ -187,8 +264,13 @@ public final class Tasks {
         if (hasEnded(database.get("task", ref))) {
             throw ErrorCode.OPERATION_NOT_ALLOWED.with("the task has ended already");
         }
-        entry.operation.cancel();
-        if (entry.kind == Kind.CLIENT) {
+        boolean idle;
+        synchronized (entry) {
+            entry.operation.cancel();
+            idle = entry.kind == Kind.CLIENT && !entry.taken;
+            entry.taken = entry.taken || idle;
+        }
+        if (idle) {
             List<String> description = List.of(ErrorCode.TASK_CANCELLED.wireName(), ref);
             finish(ref, row -> row.with("error_info", description));
         }
@@ -200,6 +282,9 @@ public final class Tasks {
         if (entry.kind != Kind.CLIENT && !hasEnded(database.get("task", ref))) {
             throw ErrorCode.OPERATION_NOT_ALLOWED.with(
                     "the task belongs to a call that still runs; cancel it instead");
+        }
+        if (!hasEnded(database.get("task", ref))) {
+            entry.operation.cancel();
         }
         end(ref);
     }

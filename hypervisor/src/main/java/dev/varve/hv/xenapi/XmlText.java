@@ -14,7 +14,7 @@ import java.util.Map;
  * because clients tell a date from a text by it. Integers become texts: those of XML-RPC have 32
  * bits.
  */
-final class XmlText {
+public final class XmlText {
     private final ApiSchema schema;
     private final StringBuilder xml;
 
@@ -24,7 +24,7 @@ final class XmlText {
     }
 
     /** A value as one {@code <value>} element. */
-    static String of(ApiSchema schema, ApiType type, Object value) {
+    public static String of(ApiSchema schema, ApiType type, Object value) {
         StringBuilder xml = new StringBuilder();
         new XmlText(schema, xml).value(type, value);
         return xml.toString();

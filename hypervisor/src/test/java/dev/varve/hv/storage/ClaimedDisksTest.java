@@ -12,7 +12,9 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskDifference;
 import dev.varve.vdi.disk.DiskNotes;
+import dev.varve.vdi.disk.DiskReading;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.Merged;
@@ -148,6 +150,27 @@ final class ClaimedDisksTest {
         @Override
         public VdiInfo copy(UUID source, DiskService target, VdiSpec spec, Operation operation) {
             return step("copy");
+        }
+
+        @Override
+        public void read(UUID vdi, DiskReading reading, Operation operation) {
+            step("read");
+        }
+
+        @Override
+        public void compare(
+                UUID base, UUID vdi, DiskDifference.Reading reading, Operation operation) {
+            step("compare");
+        }
+
+        @Override
+        public DiskChanges replace(UUID vdi, DiskContent content, Operation operation) {
+            return changes("replace");
+        }
+
+        @Override
+        public DiskChanges overwrite(UUID vdi, DiskContent content, Operation operation) {
+            return changes("overwrite");
         }
 
         @Override

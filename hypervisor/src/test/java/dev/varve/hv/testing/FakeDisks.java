@@ -7,7 +7,9 @@ import dev.varve.vdi.Operation;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskContent;
+import dev.varve.vdi.disk.DiskDifference;
 import dev.varve.vdi.disk.DiskNotes;
+import dev.varve.vdi.disk.DiskReading;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.RunningMerge;
@@ -201,6 +203,26 @@ record FakeDisks(FakeStorage.Medium medium, Predicate<UUID> active) implements D
         medium.need();
         require(source);
         return target.create(spec, operation);
+    }
+
+    @Override
+    public void read(UUID vdi, DiskReading reading, Operation operation) {
+        throw new UnsupportedOperationException("there is no data here");
+    }
+
+    @Override
+    public void compare(UUID base, UUID vdi, DiskDifference.Reading reading, Operation operation) {
+        throw new UnsupportedOperationException("there is no data here");
+    }
+
+    @Override
+    public DiskChanges replace(UUID vdi, DiskContent content, Operation operation) {
+        throw new UnsupportedOperationException("there is no data here");
+    }
+
+    @Override
+    public DiskChanges overwrite(UUID vdi, DiskContent content, Operation operation) {
+        throw new UnsupportedOperationException("there is no data here");
     }
 
     private static VdiInfo change(VdiInfo old, long size, String label, String description) {

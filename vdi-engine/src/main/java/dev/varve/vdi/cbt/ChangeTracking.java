@@ -287,7 +287,27 @@ public final class ChangeTracking {
         try {
             if (isTracked(vdi)) {
                 Optional<UUID> parent = Optional.of(snapshot).filter(this::isTracked);
-                restart.prepare(parent, sizeBytes, random.uuid(), operation);
+                restart.prepare(parent, sizeBytes, false, random.uuid(), operation);
+            }
+            return restart;
+        } catch (RuntimeException | Error e) {
+            restart.closeAfter(e);
+            throw e;
+        }
+    }
+
+    /**
+     * Prepares that a disk that is not in use gets content from elsewhere: all of it has changed since
+     * the snapshot that its log begins with.
+     */
+    public LogRestart replace(UUID vdi, long sizeBytes, Operation operation) {
+        lines.lock();
+        LogRestart restart = new LogRestart(logs, vdi, lines::unlock);
+        try {
+            if (isTracked(vdi)) {
+                Optional<UUID> parent =
+                        logs.header(vdi, operation).flatMap(ChangeLogHeader::parent);
+                restart.prepare(parent, sizeBytes, true, random.uuid(), operation);
             }
             return restart;
         } catch (RuntimeException | Error e) {

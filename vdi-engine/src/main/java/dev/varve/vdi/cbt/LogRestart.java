@@ -11,7 +11,8 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * A disk that begins anew from one of its snapshots: it gets an empty log that comes after that.
+ * A disk that begins anew: from one of its snapshots, and gets an empty log that comes after that, or
+ * with content from elsewhere, and all of it has changed.
  *
  * <p><b>Write order:</b> the log of the snapshot before the disk names no child any more, unless it
  * is the one that the disk goes back to; the new log is made as a volume of kind INCOMING; the
@@ -31,7 +32,15 @@ public final class LogRestart extends LineChange {
         this.vdi = vdi;
     }
 
-    void prepare(Optional<UUID> parent, long sizeBytes, UUID name, Operation operation) {
+    /**
+     * @param everything whether all blocks count as changed since the parent
+     */
+    void prepare(
+            Optional<UUID> parent,
+            long sizeBytes,
+            boolean everything,
+            UUID name,
+            Operation operation) {
         Optional<UUID> before =
                 logs.header(vdi, operation)
                         .flatMap(ChangeLogHeader::parent)
@@ -43,6 +52,9 @@ public final class LogRestart extends LineChange {
                 });
         ChangeLog log =
                 ChangeLog.empty(ChangeLogHeader.complete(parent, Optional.empty(), sizeBytes));
+        if (everything) {
+            log.blocks().addFrom(0);
+        }
         incoming = logs.create(name, log, operation);
         onFailure(() -> logs.store().commit(List.of(new VolumeChange.Delete(incoming))));
     }

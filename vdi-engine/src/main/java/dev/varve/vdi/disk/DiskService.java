@@ -83,6 +83,39 @@ public interface DiskService {
     VdiInfo copy(UUID source, DiskService target, VdiSpec spec, Operation operation);
 
     /**
+     * Shows what a disk holds to somebody who reads it, while nobody writes it. It may be attached
+     * for reading meanwhile.
+     *
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE while it is being written
+     */
+    void read(UUID vdi, DiskReading reading, Operation operation);
+
+    /**
+     * Shows two disks of this repository side by side to somebody who wants to know how one differs
+     * from the other.
+     *
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE while one of them is being written
+     */
+    void compare(UUID base, UUID vdi, DiskDifference.Reading reading, Operation operation);
+
+    /**
+     * Gives a disk other content, all at once: what the new content does not say is zero. It keeps
+     * its UUID, its size, its name and its snapshots. A call that fails leaves everything as it
+     * was.
+     *
+     * @return the disk, then what changed with it
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE while it is active, VDI_DELETE while
+     *     other images rest on it
+     */
+    DiskChanges replace(UUID vdi, DiskContent content, Operation operation);
+
+    /**
+     * As {@link #replace}, where the new content says only what changes: everything else stays as
+     * the disk has it now.
+     */
+    DiskChanges overwrite(UUID vdi, DiskContent content, Operation operation);
+
+    /**
      * Makes a disk larger, attached or not; the new part reads as zero. An attached disk shows its
      * new size to clients that connect from then on.
      *

@@ -61,6 +61,8 @@ public final class Disks implements DiskService {
 
     /** Held from looking at the notes of a disk until others are written. */
     private final Object notes = new Object();
+    private final DiskViews views;
+    private final ContentOver overContent;
 
     /** Held from working out which nodes nobody needs any more until they are gone. */
     private final Object removal = new Object();
@@ -100,6 +102,8 @@ public final class Disks implements DiskService {
         this.merges = new ImageMerges(store, engine, parents, random, tree, inspector, lock);
         this.tracking = new ChangeTracking(store, engine, random);
         this.logOnly = new LogOnlyDisks(store, tracking);
+        this.views = new DiskViews(engine, lock, vdi -> leaf(require(vdi), false));
+        this.overContent = new ContentOver(store, engine, parents, random);
     }
 
     /** The format of a disk volume. */
@@ -185,7 +189,7 @@ public final class Disks implements DiskService {
         store.commit(List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
         try {
             makeImage(incoming, format, ImageSpec.plain(spec.uuid(), size), operation);
-            content.ifPresent(source -> fill(spec, incoming, format, source, operation));
+            content.ifPresent(source -> fill(spec.uuid(), incoming, format, source, operation));
             store.commit(List.of(new VolumeChange.Rename(incoming, wanted)));
         } catch (RuntimeException | Error e) {
             undo(incoming, e);
@@ -208,14 +212,14 @@ public final class Disks implements DiskService {
     }
 
     private void fill(
-            VdiSpec spec,
+            UUID vdi,
             VolumeId incoming,
             ImageFormat format,
             DiskContent content,
             Operation operation) {
         ActiveVdi target =
                 engine.open(
-                        spec.uuid(),
+                        vdi,
                         new VdiEngine.Leaf(store.open(incoming, true), format, ParentSource.NONE),
                         true,
                         operation);
@@ -283,6 +287,88 @@ public final class Disks implements DiskService {
     private VdiEngine.Leaf leaf(VolumeInfo volume, boolean writable) {
         return new VdiEngine.Leaf(
                 store.open(volume.id(), writable), format(volume.id().kind()), parents);
+    }
+
+    @Override
+    public void read(UUID vdi, DiskReading reading, Operation operation) {
+        views.read(vdi, reading, operation);
+    }
+
+    @Override
+    public void compare(UUID base, UUID vdi, DiskDifference.Reading reading, Operation operation) {
+        views.compare(base, vdi, reading, operation);
+    }
+
+    /**
+     * The new image is made as a volume of kind INCOMING, filled and synced; one commit gives it
+     * the disk's name, which takes the place of the former leaf, and removes inner nodes that only
+     * that rested on. A crash before leaves the disk as it was, one after leaves the new content.
+     */
+    @Override
+    public DiskChanges replace(UUID vdi, DiskContent content, Operation operation) {
+        refuseActive(vdi);
+        VolumeInfo disk = require(vdi);
+        refuseChildren(disk.id(), operation);
+        ImageFormat format = format(disk.id().kind());
+        long size = inspect(vdi, operation).virtualSizeBytes();
+        VolumeId incoming = new VolumeId(VolumeKind.INCOMING, random.uuid());
+        store.commit(List.of(new VolumeChange.Create(incoming, 0, disk.attributes())));
+        try {
+            makeImage(incoming, format, ImageSpec.plain(incoming.uuid(), size), operation);
+            fill(vdi, incoming, format, content, operation);
+            operation.checkpoint();
+            return lock.beside(() -> putInPlace(incoming, disk.id(), operation));
+        } catch (RuntimeException | Error e) {
+            undo(incoming, e);
+            throw e;
+        }
+    }
+
+    @Override
+    public DiskChanges overwrite(UUID vdi, DiskContent content, Operation operation) {
+        refuseActive(vdi);
+        VolumeInfo disk = require(vdi);
+        refuseChildren(disk.id(), operation);
+        if (!format(disk.id().kind()).hasParents()) {
+            return replace(
+                    vdi, (target, under) -> copyUnder(vdi, target, content, under), operation);
+        }
+        VolumeId base;
+        try (ImageMerges.Bar _ = merges.bar(disk.id())) {
+            tree.remove(disk.id());
+            long size = inspect(vdi, operation).virtualSizeBytes();
+            base =
+                    overContent.put(
+                            disk,
+                            content,
+                            () -> tracking.replace(vdi, size, operation),
+                            operation);
+        }
+        return changes(List.of(vdi, base.uuid()), List.of(), operation);
+    }
+
+    private void copyUnder(UUID vdi, ActiveVdi target, DiskContent content, Operation operation) {
+        views.read(vdi, (now, under) -> new DiskCopier(now, target).run(under), operation);
+        content.writeTo(target, operation);
+    }
+
+    private DiskChanges putInPlace(VolumeId incoming, VolumeId disk, Operation operation) {
+        merges.cancelTouching(List.of(disk));
+        synchronized (removal) {
+            List<VolumeId> removed = new ArrayList<>();
+            long size = inspect(disk.uuid(), operation).virtualSizeBytes();
+            try (LogRestart logs = tracking.replace(disk.uuid(), size, operation)) {
+                StoreCommits.commitOrLearn(
+                        store,
+                        replace(incoming, disk, logs, removed, operation),
+                        () -> store.find(incoming).isEmpty());
+                logs.finish();
+            }
+            tree.remove(disk);
+            removed.forEach(tree::remove);
+            return changes(
+                    List.of(disk.uuid()), removed.stream().map(VolumeId::uuid).toList(), operation);
+        }
     }
 
     // ---- trees
@@ -418,7 +504,7 @@ public final class Disks implements DiskService {
                 bases =
                         makeOrForget(
                                 List.of(branch),
-                                () -> replace(branch, disk.id(), logs, removed, operation),
+                                () -> replace(branch.incoming(), disk.id(), logs, removed, operation),
                                 List.of(disk.id(), source.id()),
                                 operation);
                 logs.finish();
@@ -432,13 +518,13 @@ public final class Disks implements DiskService {
 
     /** The new image takes the place of the disk's leaf; what only that rested on goes. */
     private List<VolumeChange> replace(
-            ImageBranches.Branch branch,
+            VolumeId incoming,
             VolumeId disk,
             LogRestart logs,
             List<VolumeId> removed,
             Operation operation) {
         List<VolumeChange> changes = new ArrayList<>(logs.changes());
-        changes.add(new VolumeChange.Rename(branch.incoming(), disk));
+        changes.add(new VolumeChange.Rename(incoming, disk));
         inspector.completeTree(operation);
         List<VolumeId> orphans = tree.orphansWithout(disk);
         merges.cancelTouching(orphans);

@@ -109,6 +109,9 @@ final class ImageMerges {
         }
     }
 
+    /** Images that are not merged for a while. */
+    private final List<VolumeId> barred = new ArrayList<>();
+
     /** Images without a name that somebody may still read. */
     private final Set<VolumeId> nameless = new LinkedHashSet<>();
 
@@ -173,6 +176,7 @@ final class ImageMerges {
     private Set<VolumeId> busy() {
         Set<VolumeId> busy = new HashSet<>();
         synchronized (running) {
+            busy.addAll(barred);
             for (Run each : running) {
                 busy.add(each.images.child());
                 busy.add(each.images.parent());
@@ -283,6 +287,34 @@ final class ImageMerges {
         synchronized (running) {
             return running.contains(merge);
         }
+    }
+
+    /** Keeps an image from being merged until it is closed. */
+    final class Bar implements AutoCloseable {
+        private final VolumeId image;
+
+        private Bar(VolumeId image) {
+            this.image = image;
+        }
+
+        @Override
+        public void close() {
+            synchronized (running) {
+                barred.remove(image);
+            }
+        }
+    }
+
+    /** Gives up the merges of an image and lets none begin. */
+    Bar bar(VolumeId image) {
+        return lock.beside(
+                () -> {
+                    synchronized (running) {
+                        barred.add(image);
+                    }
+                    cancelTouching(Set.of(image));
+                    return new Bar(image);
+                });
     }
 
     /** Gives up the merges of an image that an operation needs. */

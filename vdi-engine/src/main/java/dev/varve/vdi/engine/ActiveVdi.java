@@ -14,6 +14,7 @@ import dev.varve.vdi.image.CommitGuard;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.VolumeId;
 
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -125,6 +126,14 @@ public final class ActiveVdi {
     /** The image that is written. Any thread. */
     public OpenLayer leaf() {
         return leaf;
+    }
+
+    /** The volumes of its images, from the bottom to the leaf. Of a disk that is only read. */
+    public List<VolumeId> images() {
+        List<VolumeId> images = new ArrayList<>();
+        shared.forEach(layer -> images.add(layer.volume().volume().id()));
+        images.add(leaf.volume().volume().id());
+        return images;
     }
 
     /** How many images it consists of. Any thread. */

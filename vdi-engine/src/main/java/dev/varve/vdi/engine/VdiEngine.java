@@ -151,6 +151,25 @@ public final class VdiEngine implements AutoCloseable {
         return serve(uuid, leaf, writable, operation, List.of(), List.of(), false);
     }
 
+    /**
+     * Opens for reading what a disk's own images hold, without those that others have as well: what
+     * only those hold reads as zero. The engine closes the volume, also when this fails.
+     *
+     * @param below the images that are left out
+     */
+    public ActiveVdi openAbove(UUID uuid, Leaf leaf, Set<VolumeId> below, Operation operation) {
+        List<OpenLayer> layers =
+                openChain(open(leaf.volume(), false, List.of()), leaf, false, below, operation);
+        return new ActiveVdi(
+                uuid,
+                layers,
+                false,
+                context.requestsPerVdi(),
+                List.of(),
+                shared::release,
+                () -> {});
+    }
+
     private ActiveVdi serve(
             UUID uuid,
             Leaf leaf,
@@ -160,7 +179,8 @@ public final class VdiEngine implements AutoCloseable {
             List<BlockFilter> above,
             boolean known) {
         List<OpenLayer> layers =
-                openChain(open(leaf.volume(), writable, below), leaf, writable, operation);
+                openChain(
+                        open(leaf.volume(), writable, below), leaf, writable, Set.of(), operation);
         return new ActiveVdi(
                 uuid,
                 layers,
@@ -171,9 +191,13 @@ public final class VdiEngine implements AutoCloseable {
                 known ? () -> active.remove(uuid) : () -> {});
     }
 
-    /** Opens a leaf and everything that it rests on. */
+    /** Opens a leaf and everything that it rests on, down to what is left out. */
     private List<OpenLayer> openChain(
-            OpenVolume volume, Leaf leaf, boolean writable, Operation operation) {
+            OpenVolume volume,
+            Leaf leaf,
+            boolean writable,
+            Set<VolumeId> without,
+            Operation operation) {
         Deque<OpenLayer> layers = new ArrayDeque<>();
         try {
             ImageLayer layer = leaf.format().open(volume.access(operation), writable);
@@ -182,6 +206,9 @@ public final class VdiEngine implements AutoCloseable {
             while (layers.getFirst().layer().info().parent().isPresent()) {
                 ParentLink link = layers.getFirst().layer().info().parent().get();
                 VolumeId parent = leaf.parents().find(link);
+                if (without.contains(parent)) {
+                    break;
+                }
                 refuseEndless(seen, parent);
                 layers.addFirst(shared.acquire(volume.lane(), leaf.parents(), parent, operation));
                 requireSame(link, parent, layers.getFirst().layer().info());

@@ -17,6 +17,7 @@ import dev.varve.vdi.time.Clock;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -159,16 +160,9 @@ public final class VhdFormat implements ImageFormat {
             return new Layout(plain, batmap, List.of(), batmap.end());
         }
         ParentLink parent = spec.parent().get();
-        String name = parent.names().getFirst();
         List<ParentLocator> locators = new ArrayList<>();
         List<byte[]> names = new ArrayList<>();
-        long end = batmap.end();
-        for (int code : LOCATOR_CODES) {
-            byte[] bytes = ParentLocator.encodeName(code, name);
-            locators.add(new ParentLocator(code, LOCATOR_ROOM, bytes.length, end));
-            names.add(Arrays.copyOf(bytes, LOCATOR_ROOM));
-            end += LOCATOR_ROOM;
-        }
+        long end = addLocators(parent, batmap.end(), locators, names);
         VhdHeader header =
                 new VhdHeader(
                         plain.tableOffset(),
@@ -176,9 +170,40 @@ public final class VhdFormat implements ImageFormat {
                         plain.blockBytes(),
                         parent.imageUuid(),
                         now(),
-                        name,
+                        parent.names().getFirst(),
                         locators);
         return new Layout(header, batmap, names, end);
+    }
+
+    /**
+     * Lays out the names of a parent.
+     *
+     * @param from where their room begins, in bytes
+     * @return where it ends
+     */
+    static long addLocators(
+            ParentLink parent, long from, List<ParentLocator> locators, List<byte[]> names) {
+        long end = from;
+        for (int code : LOCATOR_CODES) {
+            byte[] bytes = ParentLocator.encodeName(code, parent.names().getFirst());
+            locators.add(new ParentLocator(code, LOCATOR_ROOM, bytes.length, end));
+            names.add(Arrays.copyOf(bytes, LOCATOR_ROOM));
+            end += LOCATOR_ROOM;
+        }
+        return end;
+    }
+
+    /**
+     * The layout of an image that is written once from its start to its end.
+     *
+     * @param parent what it rests on, if on something
+     * @param blocks which blocks of 2 MiB it is going to have
+     */
+    public VhdStream stream(UUID uuid, long sizeBytes, Optional<ParentLink> parent, BitSet blocks) {
+        VhdFooter.Type type =
+                parent.isEmpty() ? VhdFooter.Type.DYNAMIC : VhdFooter.Type.DIFFERENCING;
+        VhdFooter footer = newFooter(uuid, sizeBytes, type, VhdFooter.BYTES);
+        return VhdStream.of(footer, now(), parent, blocks);
     }
 
     @Override
