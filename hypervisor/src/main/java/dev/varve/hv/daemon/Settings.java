@@ -2,6 +2,8 @@
 
 package dev.varve.hv.daemon;
 
+import dev.varve.hv.storage.ChainSettings;
+
 import java.io.IOException;
 import java.io.Reader;
 import java.net.InetAddress;
@@ -30,17 +32,33 @@ import java.util.TreeSet;
  * </table>
  *
  * <p>Nothing of this is listened on before a password is set.
+ *
+ * <table>
+ * <caption>Keys that are numbers</caption>
+ * <tr><td>{@code coalesce.quiet-millis}</td><td>how long chains are left alone after a change; 2000
+ * </td></tr>
+ * <tr><td>{@code coalesce.trees}</td><td>how many trees of a repository are merged at once; 2
+ * </td></tr>
+ * <tr><td>{@code coalesce.bytes-per-second}</td><td>how fast one merge may copy; 0, no limit
+ * </td></tr>
+ * </table>
  */
 public record Settings(
         Optional<InetSocketAddress> apiHttps,
         Optional<InetSocketAddress> apiHttp,
         Optional<InetSocketAddress> nbdTls,
-        Optional<InetSocketAddress> nbdTcp) {
+        Optional<InetSocketAddress> nbdTcp,
+        ChainSettings chains) {
     /** The name of the file. */
     public static final String FILE = "varve.properties";
 
     private static final String OFF = "off";
     private static final int HIGHEST_PORT = 65535;
+
+    private static final int MOST_TREES = 1000;
+
+    /** Enough for hundreds of gigabytes per second. */
+    private static final int MOST_DIGITS = 12;
 
     /**
      * Reads the file.
@@ -64,15 +82,53 @@ public record Settings(
                         take(file, properties, "api.https", root ? "*:443" : "*:8443"),
                         take(file, properties, "api.http", "127.0.0.1:" + (root ? 80 : 8080)),
                         take(file, properties, "nbd.tls", "*:10809"),
-                        take(file, properties, "nbd.tcp", OFF));
+                        take(file, properties, "nbd.tcp", OFF),
+                        chains(file, properties));
         if (!properties.isEmpty()) {
             throw new IOException(
                     file
                             + ": there is no setting "
                             + new TreeSet<>(properties.stringPropertyNames()).first()
-                            + "; there are api.https, api.http, nbd.tls and nbd.tcp");
+                            + "; there are api.https, api.http, nbd.tls, nbd.tcp,"
+                            + " coalesce.quiet-millis, coalesce.trees and"
+                            + " coalesce.bytes-per-second");
         }
         return settings;
+    }
+
+    private static ChainSettings chains(Path file, Properties properties) throws IOException {
+        ChainSettings standard = ChainSettings.DEFAULTS;
+        return new ChainSettings(
+                number(file, properties, "coalesce.quiet-millis", 0, standard.quietMillis()),
+                Math.clamp(
+                        number(file, properties, "coalesce.trees", 1, standard.trees()),
+                        1,
+                        MOST_TREES),
+                number(
+                        file,
+                        properties,
+                        "coalesce.bytes-per-second",
+                        0,
+                        standard.bytesPerSecond()));
+    }
+
+    private static long number(
+            Path file, Properties properties, String key, long least, long standard)
+            throws IOException {
+        Object given = properties.remove(key);
+        if (given == null) {
+            return standard;
+        }
+        String value = ((String) given).strip();
+        boolean digits = !value.isEmpty() && value.length() <= MOST_DIGITS;
+        if (!digits
+                || !value.chars().allMatch(c -> c >= '0' && c <= '9')
+                || Long.parseLong(value) < least) {
+            throw new IOException(
+                    "%s: %s=%s: write a number of at least %d, of at most %d digits"
+                            .formatted(file, key, value, least, MOST_DIGITS));
+        }
+        return Long.parseLong(value);
     }
 
     private static Optional<InetSocketAddress> take(

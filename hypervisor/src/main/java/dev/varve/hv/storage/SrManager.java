@@ -46,12 +46,14 @@ public final class SrManager {
     private final Database database;
     private final VdiScanner scanner;
     private final Map<String, AttachedRepository> attached = new ConcurrentHashMap<>();
+    private final Collectors collectors;
 
     /** Nothing is attached yet. */
     public SrManager(StorageEnvironment env) {
         this.env = env;
         this.database = env.database();
         this.scanner = new VdiScanner(database);
+        this.collectors = new Collectors(env, this);
     }
 
     /** The drivers. */
@@ -127,6 +129,7 @@ public final class SrManager {
             SrIdentity known = agree(sr, medium);
             AttachedRepository repository =
                     new AttachedRepository(new SrSession(medium, env.engine().disks(medium)));
+            collectors.prepare(sr, repository);
             attached.put(sr.ref(), repository);
             database.write(
                     batch -> {
@@ -147,6 +150,7 @@ public final class SrManager {
                     });
         } catch (RuntimeException e) {
             attached.remove(sr.ref());
+            collectors.close(sr.ref());
             closeAfter(medium, e);
             throw e;
         }
@@ -159,6 +163,7 @@ public final class SrManager {
             LOG.warn("the first scan of repository {} failed", sr.uuid(), e);
             LastError.set(database, sr.ref(), e);
         }
+        collectors.wake(sr.ref());
     }
 
     /**
@@ -196,7 +201,8 @@ public final class SrManager {
     /**
      * Unplugs a connection.
      *
-     * @throws StorageException SR_DEVICE_IN_USE when one of its disks is attached
+     * @throws StorageException SR_DEVICE_IN_USE when one of its disks is attached,
+     *     OTHER_OPERATION_IN_PROGRESS when its storage does not answer
      */
     public void unplug(String pbdRef) {
         ApiObject pbd = database.get("PBD", pbdRef);
@@ -208,6 +214,8 @@ public final class SrManager {
                 }
             }
         }
+        collectors.stop(sr);
+        collectors.close(sr);
         AttachedRepository repository = attached.remove(sr);
         database.update(
                 "PBD",
@@ -234,6 +242,32 @@ public final class SrManager {
             throw e;
         }
         LastError.clear(database, sr.ref());
+        wake(sr.ref());
+    }
+
+    /** Something has changed in a repository after which chains may be made shorter. */
+    void wake(String sr) {
+        collectors.wake(sr);
+    }
+
+    /** How it stands with the chains of a repository, if that is attached. */
+    public Optional<ChainStatus> chains(String sr) {
+        return collectors.status(sr);
+    }
+
+    /** Does something while no image of a repository is open for being merged. */
+    void withoutMerges(String sr, Runnable work) {
+        collectors.stop(sr);
+        try {
+            work.run();
+        } finally {
+            collectors.resume(sr);
+        }
+    }
+
+    /** Merges nothing any more. */
+    void stopMerges() {
+        collectors.stopAll();
     }
 
     /** Finds out the sizes of a repository anew. */
@@ -248,13 +282,16 @@ public final class SrManager {
      */
     public <T> T working(ApiObject sr, Collection<String> vdis, Supplier<T> work) {
         AttachedRepository repository = repository(sr.ref());
-        repository.begin(vdis);
         try {
-            T result = work.get();
-            scanner.sizes(sr, repository.session().sr().volumes().space());
-            return result;
+            return repository.during(
+                    vdis,
+                    () -> {
+                        T result = work.get();
+                        scanner.sizes(sr, repository.session().sr().volumes().space());
+                        return result;
+                    });
         } finally {
-            repository.end(vdis);
+            wake(sr.ref());
         }
     }
 
@@ -358,6 +395,7 @@ public final class SrManager {
         attached.forEach(
                 (sr, repository) -> {
                     try {
+                        collectors.close(sr);
                         repository.session().sr().close();
                     } catch (RuntimeException e) {
                         LOG.error("repository {} could not be closed", sr, e);
