@@ -4,7 +4,9 @@ package dev.varve.hv.daemon;
 
 import dev.varve.hv.cli.Control;
 import dev.varve.hv.storage.Attachments;
+import dev.varve.hv.storage.ChainStatus;
 import dev.varve.hv.storage.Datapath;
+import dev.varve.hv.storage.SrManager;
 import dev.varve.hv.storage.StorageEnvironment;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
@@ -25,6 +27,7 @@ final class DaemonControl implements Control {
     private final Path home;
     private final StorageEnvironment env;
     private final Database database;
+    private final SrManager repositories;
     private final Attachments attachments;
     private final Passwords passwords;
     private final long startedNanos;
@@ -33,12 +36,14 @@ final class DaemonControl implements Control {
     DaemonControl(
             Path home,
             StorageEnvironment env,
+            SrManager repositories,
             Attachments attachments,
             Passwords passwords,
             long startedNanos) {
         this.home = home;
         this.env = env;
         this.database = env.database();
+        this.repositories = repositories;
         this.attachments = attachments;
         this.passwords = passwords;
         this.startedNanos = startedNanos;
@@ -132,6 +137,7 @@ final class DaemonControl implements Control {
         lines.addAll(network.describe());
         for (ApiObject sr : database.all("SR")) {
             lines.add(repository(sr));
+            repositories.chains(sr.ref()).ifPresent(chains -> lines.addAll(chains(chains)));
         }
         for (ApiObject vbd : attachments.active()) {
             lines.add(disk(vbd));
@@ -170,6 +176,34 @@ final class DaemonControl implements Control {
                 + " of "
                 + Sizes.text(sr.number("physical_size"))
                 + " used";
+    }
+
+    private static List<String> chains(ChainStatus chains) {
+        List<String> lines = new ArrayList<>();
+        lines.add(
+                "  chains: longest %d images%s, %d merges, %s copied, %d failures, %d images removed%s"
+                        .formatted(
+                                chains.longestChain(),
+                                chains.isLong() ? " (other programs open no more than 30)" : "",
+                                chains.merges(),
+                                Sizes.text(chains.mergedBytes()),
+                                chains.failures(),
+                                chains.garbage(),
+                                chains.maintained() ? "" : "; another daemon maintains them"));
+        if (!chains.lastError().isEmpty()) {
+            lines.add("  chains: " + chains.lastError());
+        }
+        for (ChainStatus.Running merge : chains.running()) {
+            lines.add(
+                    String.format(
+                            Locale.ROOT,
+                            "  %s: %.0f %%, %s copied%s",
+                            merge.label(),
+                            merge.progress() * 100,
+                            Sizes.text(merge.copiedBytes()),
+                            merge.etaSeconds() < 0 ? "" : ", " + merge.etaSeconds() + " s to go"));
+        }
+        return lines;
     }
 
     private String disk(ApiObject vbd) {

@@ -2,6 +2,7 @@
 
 package dev.varve.hv.daemon;
 
+import dev.varve.hv.storage.ChainSettings;
 import dev.varve.hv.storage.RepositorySpace;
 import dev.varve.vdi.filter.RoomWatch;
 
@@ -37,18 +38,34 @@ import java.util.TreeSet;
  * </table>
  *
  * <p>No address is listened on before a password is set.
+ *
+ * <table>
+ * <caption>Keys that are numbers</caption>
+ * <tr><td>{@code coalesce.quiet-millis}</td><td>how long chains are left alone after a change; 2000
+ * </td></tr>
+ * <tr><td>{@code coalesce.trees}</td><td>how many trees of a repository are merged at once; 2
+ * </td></tr>
+ * <tr><td>{@code coalesce.bytes-per-second}</td><td>how fast one merge may copy; 0, no limit
+ * </td></tr>
+ * </table>
  */
 public record Settings(
         Optional<InetSocketAddress> apiHttps,
         Optional<InetSocketAddress> apiHttp,
         Optional<InetSocketAddress> nbdTls,
         Optional<InetSocketAddress> nbdTcp,
-        RoomWatch.WhenFull whenFull) {
+        RoomWatch.WhenFull whenFull,
+        ChainSettings chains) {
     /** The name of the file. */
     public static final String FILE = "varve.properties";
 
     private static final String OFF = "off";
     private static final int HIGHEST_PORT = 65535;
+
+    private static final int MOST_TREES = 1000;
+
+    /** Enough for hundreds of gigabytes per second. */
+    private static final int MOST_DIGITS = 12;
 
     /**
      * Reads the file.
@@ -73,14 +90,16 @@ public record Settings(
                         take(file, properties, "api.http", "127.0.0.1:" + (root ? 80 : 8080)),
                         take(file, properties, "nbd.tls", "*:10809"),
                         take(file, properties, "nbd.tcp", OFF),
-                        takeWhenFull(file, properties));
+                        takeWhenFull(file, properties),
+                        chains(file, properties));
         if (!properties.isEmpty()) {
             throw new IOException(
                     file
                             + ": there is no setting "
                             + new TreeSet<>(properties.stringPropertyNames()).first()
-                            + "; there are api.https, api.http, nbd.tls, nbd.tcp and"
-                            + " storage.when-full");
+                            + "; there are api.https, api.http, nbd.tls, nbd.tcp,"
+                            + " storage.when-full, coalesce.quiet-millis, coalesce.trees and"
+                            + " coalesce.bytes-per-second");
         }
         return settings;
     }
@@ -95,6 +114,41 @@ public record Settings(
                                 new IOException(
                                         "%s: storage.when-full=%s: write wait or fail"
                                                 .formatted(file, value)));
+    }
+
+    private static ChainSettings chains(Path file, Properties properties) throws IOException {
+        ChainSettings standard = ChainSettings.DEFAULTS;
+        return new ChainSettings(
+                number(file, properties, "coalesce.quiet-millis", 0, standard.quietMillis()),
+                Math.clamp(
+                        number(file, properties, "coalesce.trees", 1, standard.trees()),
+                        1,
+                        MOST_TREES),
+                number(
+                        file,
+                        properties,
+                        "coalesce.bytes-per-second",
+                        0,
+                        standard.bytesPerSecond()));
+    }
+
+    private static long number(
+            Path file, Properties properties, String key, long least, long standard)
+            throws IOException {
+        Object given = properties.remove(key);
+        if (given == null) {
+            return standard;
+        }
+        String value = ((String) given).strip();
+        boolean digits = !value.isEmpty() && value.length() <= MOST_DIGITS;
+        if (!digits
+                || !value.chars().allMatch(c -> c >= '0' && c <= '9')
+                || Long.parseLong(value) < least) {
+            throw new IOException(
+                    "%s: %s=%s: write a number of at least %d, of at most %d digits"
+                            .formatted(file, key, value, least, MOST_DIGITS));
+        }
+        return Long.parseLong(value);
     }
 
     private static Optional<InetSocketAddress> take(

@@ -187,7 +187,8 @@ public final class VarveDaemon implements AutoCloseable {
                         clock,
                         parts.random(),
                         parts.scheduler(),
-                        workers);
+                        workers,
+                        settings.chains());
         SrManager repositories = new SrManager(env, settings.whenFull());
         Attachments attachments = new Attachments(env, repositories);
         Healer healer = new Healer(env, repositories, attachments);
@@ -213,7 +214,8 @@ public final class VarveDaemon implements AutoCloseable {
                         calls);
         keep(() -> healer.stop(STOP_SECONDS));
         awaitFirstPlugs(healer);
-        DaemonControl control = new DaemonControl(home, env, attachments, passwords, startedNanos);
+        DaemonControl control =
+                new DaemonControl(home, env, repositories, attachments, passwords, startedNanos);
         CliServer cli =
                 new CliServer(ApiSchema.XENAPI, dispatcher, database, records, tasks, control);
         MetricsPage metrics =

@@ -125,6 +125,48 @@ public enum Metric {
             Labels.SR,
             "Times that a write or a flush began to wait for room since the repository was"
                     + " attached"),
+    /** The merges of a repository. */
+    SR_MERGES(
+            "varve_sr_merges_total",
+            Type.COUNTER,
+            "merges",
+            Labels.SR,
+            "Merges of images that were done since the repository was attached"),
+    /** Bytes copied by merges. */
+    SR_MERGED_BYTES(
+            "varve_sr_merged_bytes_total",
+            Type.COUNTER,
+            "bytes",
+            Labels.SR,
+            "Data that merges of images have copied"),
+    /** Failed merges. */
+    SR_FAILED_MERGES(
+            "varve_sr_failed_merges_total",
+            Type.COUNTER,
+            "merges",
+            Labels.SR,
+            "Merges of images that have failed; other-config:last-coalesce-error says why"),
+    /** Merges that run. */
+    SR_RUNNING_MERGES(
+            "varve_sr_running_merges",
+            Type.GAUGE,
+            "merges",
+            Labels.SR,
+            "Merges of images that run"),
+    /** Images removed because nobody needed them. */
+    SR_GARBAGE(
+            "varve_sr_removed_images_total",
+            Type.COUNTER,
+            "images",
+            Labels.SR,
+            "Base copies that were removed because nothing rested on them any more"),
+    /** The longest chain of a repository. */
+    SR_LONGEST_CHAIN(
+            "varve_sr_longest_chain_images",
+            Type.GAUGE,
+            "images",
+            Labels.SR,
+            "How many images the longest chain of the repository consists of"),
     /** How long calls take. */
     API_CALLS(
             "varve_api_call_seconds",

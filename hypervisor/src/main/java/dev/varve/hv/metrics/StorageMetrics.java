@@ -3,6 +3,7 @@
 package dev.varve.hv.metrics;
 
 import dev.varve.hv.storage.Attachments;
+import dev.varve.hv.storage.ChainStatus;
 import dev.varve.hv.storage.EngineStatus;
 import dev.varve.hv.storage.LastError;
 import dev.varve.hv.storage.SrManager;
@@ -92,6 +93,16 @@ public final class StorageMetrics implements MetricSource {
         samples.add(Metric.SR_WAITING, room.map(RoomWatch::waitingRequests).orElse(0), labels);
         room.ifPresent(watch -> samples.add(Metric.SR_WAITED, watch.everHeld(), labels));
         samples.add(Metric.SR_DISKS, database.countReferring("VDI", "SR", sr.ref()), labels);
+        repositories.chains(sr.ref()).ifPresent(chains -> chains(samples, chains, labels));
+    }
+
+    private static void chains(Samples samples, ChainStatus chains, String... labels) {
+        samples.add(Metric.SR_MERGES, chains.merges(), labels);
+        samples.add(Metric.SR_MERGED_BYTES, chains.mergedBytes(), labels);
+        samples.add(Metric.SR_FAILED_MERGES, chains.failures(), labels);
+        samples.add(Metric.SR_RUNNING_MERGES, chains.running().size(), labels);
+        samples.add(Metric.SR_GARBAGE, chains.garbage(), labels);
+        samples.add(Metric.SR_LONGEST_CHAIN, chains.longestChain(), labels);
     }
 
     private static void engine(Samples samples, EngineStatus status) {

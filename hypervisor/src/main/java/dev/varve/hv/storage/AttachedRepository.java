@@ -7,9 +7,12 @@ import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.filter.RoomWatch;
 
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Supplier;
 
 /**
  * A repository that is attached, and the disks and inner nodes that are being worked on or were
@@ -21,7 +24,8 @@ import java.util.UUID;
 final class AttachedRepository {
     private final SrSession session;
     private final RoomWatch room;
-    private final Set<String> busy = new HashSet<>();
+    /** How many work on each. */
+    private final Map<String, Integer> busy = new HashMap<>();
 
     /** What is gone, as long as somebody works who may have seen it before. */
     private final Set<UUID> removed = new HashSet<>();
@@ -44,14 +48,24 @@ final class AttachedRepository {
     }
 
     synchronized void begin(Collection<String> vdis) {
-        busy.addAll(vdis);
+        vdis.forEach(vdi -> busy.merge(vdi, 1, Integer::sum));
         sinceScan.addAll(vdis);
     }
 
     synchronized void end(Collection<String> vdis) {
-        busy.removeAll(vdis);
+        vdis.forEach(vdi -> busy.computeIfPresent(vdi, (_, count) -> count > 1 ? count - 1 : null));
         if (busy.isEmpty()) {
             removed.clear();
+        }
+    }
+
+    /** Works on disks, while scans leave them alone. */
+    <T> T during(Collection<String> vdis, Supplier<T> work) {
+        begin(vdis);
+        try {
+            return work.get();
+        } finally {
+            end(vdis);
         }
     }
 
@@ -76,7 +90,7 @@ final class AttachedRepository {
 
     /** Starts a scan. */
     synchronized void scanning() {
-        sinceScan = new HashSet<>(busy);
+        sinceScan = new HashSet<>(busy.keySet());
     }
 
     /** Notes that a scan has come to its end. */

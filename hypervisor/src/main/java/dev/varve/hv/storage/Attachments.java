@@ -62,6 +62,7 @@ public final class Attachments {
             datapath.activate(uuid, operation);
             active = true;
             attached(vbd);
+            repositories.wake(vdi.text("SR"));
         } catch (RuntimeException e) {
             undo(datapath, uuid, active, e);
             throw e;
@@ -164,13 +165,15 @@ public final class Attachments {
             detached(vbd);
             return;
         }
-        UUID uuid = UUID.fromString(database.get("VDI", vbd.text("VDI")).uuid());
+        ApiObject vdi = database.get("VDI", vbd.text("VDI"));
+        UUID uuid = UUID.fromString(vdi.uuid());
         Datapath datapath = env.engine().datapath();
         try {
             datapath.deactivate(uuid, within(operation.label(), DETACH_SECONDS));
         } finally {
             datapath.detach(uuid);
             detached(vbd);
+            repositories.wake(vdi.text("SR"));
         }
     }
 

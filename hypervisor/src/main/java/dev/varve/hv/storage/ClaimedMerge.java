@@ -46,6 +46,19 @@ final class ClaimedMerge implements RunningMerge {
     }
 
     @Override
+    public boolean await(Operation operation) {
+        boolean copied = false;
+        try {
+            copied = merge.await(operation);
+            return copied;
+        } finally {
+            if (!copied) {
+                releaseOnce();
+            }
+        }
+    }
+
+    @Override
     public Optional<Merged> finish(Operation operation) {
         try {
             return merge.finish(operation);

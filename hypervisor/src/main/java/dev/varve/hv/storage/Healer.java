@@ -176,7 +176,7 @@ public final class Healer {
             connection(vbd, "unplug", _ -> attachments.suspend(vbd));
             LOG.warn("the disk of connection {} waits for its repository", vbd.uuid());
         }
-        repositories.check(sr);
+        repositories.withoutMerges(sr, () -> repositories.check(sr));
         LOG.info("the medium of repository {} is back", sr);
     }
 
@@ -225,6 +225,7 @@ public final class Healer {
     public void stop(long seconds) {
         stopped = true;
         states.values().forEach(state -> state.next.cancel());
+        repositories.stopMerges();
         attachments.deactivateAll(seconds);
         repositories.closeAll();
     }

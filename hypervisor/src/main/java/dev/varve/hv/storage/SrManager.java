@@ -50,6 +50,7 @@ public final class SrManager {
     private final Map<String, AttachedRepository> attached = new ConcurrentHashMap<>();
     private final RepositorySpace space;
     private final Messages messages;
+    private final Collectors collectors;
 
     /**
      * Nothing is attached yet.
@@ -63,6 +64,7 @@ public final class SrManager {
         this.scanner = new VdiScanner(database);
         this.space = new RepositorySpace(env, scanner, whenFull);
         this.messages = new Messages(database, env.clock(), env.random());
+        this.collectors = new Collectors(env, this);
     }
 
     /** The drivers. */
@@ -137,10 +139,11 @@ public final class SrManager {
         try {
             SrIdentity known = agree(sr, medium);
             RoomWatch room = space.watch(sr.ref());
-            attached.put(
-                    sr.ref(),
+            AttachedRepository repository =
                     new AttachedRepository(
-                            new SrSession(medium, env.engine().disks(medium, room)), room));
+                            new SrSession(medium, env.engine().disks(medium, room)), room);
+            collectors.prepare(sr, repository);
+            attached.put(sr.ref(), repository);
             database.write(
                     batch -> {
                         batch.put(
@@ -160,6 +163,7 @@ public final class SrManager {
                     });
         } catch (RuntimeException e) {
             attached.remove(sr.ref());
+            collectors.close(sr.ref());
             closeAfter(medium, e);
             throw e;
         }
@@ -172,6 +176,7 @@ public final class SrManager {
             LOG.warn("the first scan of repository {} failed", sr.uuid(), e);
             LastError.set(database, sr.ref(), e);
         }
+        collectors.wake(sr.ref());
     }
 
     /**
@@ -209,7 +214,8 @@ public final class SrManager {
     /**
      * Unplugs a connection.
      *
-     * @throws StorageException SR_DEVICE_IN_USE when one of its disks is attached
+     * @throws StorageException SR_DEVICE_IN_USE when one of its disks is attached,
+     *     OTHER_OPERATION_IN_PROGRESS when its storage does not answer
      */
     public void unplug(String pbdRef) {
         ApiObject pbd = database.get("PBD", pbdRef);
@@ -221,6 +227,8 @@ public final class SrManager {
                 }
             }
         }
+        collectors.stop(sr);
+        collectors.close(sr);
         AttachedRepository repository = attached.remove(sr);
         database.update(
                 "PBD",
@@ -248,6 +256,32 @@ public final class SrManager {
             throw e;
         }
         LastError.clear(database, sr.ref());
+        wake(sr.ref());
+    }
+
+    /** Something has changed in a repository after which chains may be made shorter. */
+    void wake(String sr) {
+        collectors.wake(sr);
+    }
+
+    /** How it stands with the chains of a repository, if that is attached. */
+    public Optional<ChainStatus> chains(String sr) {
+        return collectors.status(sr);
+    }
+
+    /** Does something while no image of a repository is open for being merged. */
+    void withoutMerges(String sr, Runnable work) {
+        collectors.stop(sr);
+        try {
+            work.run();
+        } finally {
+            collectors.resume(sr);
+        }
+    }
+
+    /** Merges nothing any more. */
+    void stopMerges() {
+        collectors.stopAll();
     }
 
     private void look(ApiObject sr, AttachedRepository repository, Operation operation) {
@@ -289,13 +323,16 @@ public final class SrManager {
      */
     public <T> T working(ApiObject sr, Collection<String> vdis, Supplier<T> work) {
         AttachedRepository repository = repository(sr.ref());
-        repository.begin(vdis);
         try {
-            T result = work.get();
-            space.sizes(sr, repository);
-            return result;
+            return repository.during(
+                    vdis,
+                    () -> {
+                        T result = work.get();
+                        space.sizes(sr, repository);
+                        return result;
+                    });
         } finally {
-            repository.end(vdis);
+            wake(sr.ref());
         }
     }
 
@@ -399,6 +436,7 @@ public final class SrManager {
         attached.forEach(
                 (sr, repository) -> {
                     try {
+                        collectors.close(sr);
                         repository.session().sr().close();
                     } catch (RuntimeException e) {
                         LOG.error("repository {} could not be closed", sr, e);

@@ -18,6 +18,7 @@ import java.util.concurrent.Executor;
  * @param home the directory of the daemon
  * @param host the reference to the host that this daemon runs on
  * @param blocking where work that waits for storage runs
+ * @param chains how chains of images are kept short
  */
 public record StorageEnvironment(
         Path home,
@@ -30,4 +31,5 @@ public record StorageEnvironment(
         Clock clock,
         RandomSource random,
         Scheduler scheduler,
-        Executor blocking) {}
+        Executor blocking,
+        ChainSettings chains) {}

@@ -23,6 +23,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
@@ -48,6 +49,17 @@ public final class Database {
     private final Map<String, Map<String, ApiObject>> byClass = new HashMap<>();
     private final Map<String, Map<String, Set<String>>> referrers = new HashMap<>();
     private final Changes changes = new Changes();
+    private final List<Listener> listeners = new CopyOnWriteArrayList<>();
+
+    /** Somebody who is told of objects that change. */
+    @FunctionalInterface
+    public interface Listener {
+        /**
+         * An object that there was before is another one now. Called on the thread that changed it,
+         * while no other change is made: it must neither wait nor change anything.
+         */
+        void changed(ApiObject before, ApiObject after);
+    }
 
     /** Reads all rows of the store. */
     public Database(ApiSchema schema, StateStore store) {
@@ -99,6 +111,11 @@ public final class Database {
     /** The schema of the objects. */
     public ApiSchema schema() {
         return schema;
+    }
+
+    /** Has somebody told of objects that change, as long as there is this database. */
+    public void listen(Listener listener) {
+        listeners.add(listener);
     }
 
     /** In which order objects changed. */
@@ -295,6 +312,7 @@ public final class Database {
                 touchReferred(after.get());
                 if (before != null) {
                     touchReferred(before);
+                    listeners.forEach(listener -> listener.changed(before, after.get()));
                 }
             }
         }

@@ -89,6 +89,11 @@ final class ClaimedDisksTest {
         }
 
         @Override
+        public boolean await(Operation operation) {
+            return true;
+        }
+
+        @Override
         public Optional<Merged> finish(Operation operation) {
             return Optional.empty();
         }

@@ -224,7 +224,7 @@ public final class FakeStorage {
 
         @Override
         public Claims claims() {
-            throw new UnsupportedOperationException("nobody claims here");
+            return new FreeClaims();
         }
 
         @Override
@@ -302,6 +302,22 @@ public final class FakeStorage {
 
         @Override
         public void close() {}
+    }
+
+    /** Whatever is claimed is free. */
+    private static final class FreeClaims implements Claims {
+        @Override
+        public Claim acquire(UUID vdi, Mode mode) {
+            return new Claim(vdi, new UUID(0, 0), mode, 1);
+        }
+
+        @Override
+        public void release(Claim claim) {}
+
+        @Override
+        public List<Claim> holders(UUID vdi) {
+            return List.of();
+        }
     }
 
     private final class Engine implements StorageEngine, Datapath {

@@ -99,6 +99,11 @@ final class ImageMerges {
         }
 
         @Override
+        public boolean await(Operation operation) {
+            return ImageMerges.this.await(this, operation);
+        }
+
+        @Override
         public Optional<Merged> finish(Operation operation) {
             return ImageMerges.this.finish(this, operation);
         }
@@ -251,12 +256,24 @@ final class ImageMerges {
 
     // ---- ending
 
-    private Optional<Merged> finish(Run merge, Operation operation) {
+    private boolean await(Run merge, Operation operation) {
         try {
-            if (!merge.images.await(operation)) {
+            boolean copied = merge.images.await(operation);
+            if (!copied) {
                 forget(merge);
-                return Optional.empty();
             }
+            return copied;
+        } catch (RuntimeException | Error e) {
+            cancelAfter(merge, e);
+            throw e;
+        }
+    }
+
+    private Optional<Merged> finish(Run merge, Operation operation) {
+        if (!await(merge, operation)) {
+            return Optional.empty();
+        }
+        try {
             return lock.alone(operation, () -> finishAlone(merge, operation));
         } catch (RuntimeException | Error e) {
             cancelAfter(merge, e);

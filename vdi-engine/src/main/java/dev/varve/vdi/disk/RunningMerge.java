@@ -26,6 +26,14 @@ public interface RunningMerge {
     boolean isDone();
 
     /**
+     * Waits until all data is copied, so that {@link #finish} does not take long.
+     *
+     * @return false when another operation needed one of the images and cancelled the merge
+     * @throws dev.varve.vdi.StorageException as {@link #finish}; the merge has been given up
+     */
+    boolean await(Operation operation);
+
+    /**
      * Waits until all data is copied and commits.
      *
      * @return nothing when another operation needed one of the images and cancelled the merge
