@@ -45,8 +45,8 @@ public record ChangeLogHeader(
     /** How long it is. */
     public static final int BYTES = 48;
 
-    /** No disk is larger. */
-    public static final long LARGEST_DISK_BYTES = 1L << 50;
+    /** No disk with a log is larger: the bitmap has to fit into memory. */
+    public static final long LARGEST_DISK_BYTES = 1L << 49;
 
     private static final int CONSISTENT_AT = 32;
     private static final int PADDING_AT = 36;

@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 
 /**
  * Notes which blocks of a disk its users change, in front of the disk's images and whatever these
@@ -55,7 +56,7 @@ import java.util.function.BooleanSupplier;
  */
 final class ChangeTracker extends BlockFilter implements Companion {
     private final CommitListener noted = this::noted;
-    private final Runnable forget;
+    private final Consumer<ChangeTracker> forget;
     private ActiveVdi vdi;
 
     /** Null while nothing is tracked. Changed on the lane. */
@@ -69,9 +70,9 @@ final class ChangeTracker extends BlockFilter implements Companion {
     private boolean asked;
 
     /**
-     * @param forget run when the disk is closed
+     * @param forget told when the disk is closed
      */
-    ChangeTracker(Runnable forget) {
+    ChangeTracker(Consumer<ChangeTracker> forget) {
         this.forget = forget;
     }
 
@@ -225,7 +226,7 @@ final class ChangeTracker extends BlockFilter implements Companion {
 
     @Override
     public void close(BooleanSupplier idle) {
-        forget.run();
+        forget.accept(this);
         former.forEach(each -> each.volume().closeWhenIdle(idle));
         log().ifPresent(each -> each.volume().closeWhenIdle(idle));
     }

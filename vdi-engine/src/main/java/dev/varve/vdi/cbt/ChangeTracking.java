@@ -80,22 +80,28 @@ public final class ChangeTracking {
      */
     public ActiveVdi activate(
             UUID vdi, Function<List<BlockFilter>, ActiveVdi> open, Operation operation) {
-        ChangeTracker tracker = new ChangeTracker(() -> trackers.remove(vdi));
+        ChangeTracker tracker = new ChangeTracker(each -> trackers.remove(vdi, each));
         ActiveVdi active = open.apply(List.of(tracker));
         tracker.follow(active);
-        lines.lock(); // nobody changes the log while it is read
+        trackers.put(vdi, tracker);
         try {
-            trackers.put(vdi, tracker);
-            if (isTracked(vdi)) {
-                begin(tracker, operation);
-            }
+            beginIfTracked(tracker, operation);
         } catch (RuntimeException | Error e) {
             closeAfter(active, e);
             throw e;
-        } finally {
-            lines.unlock();
         }
         return active;
+    }
+
+    private void beginIfTracked(ChangeTracker tracker, Operation operation) {
+        if (isTracked(tracker.vdi().uuid())) {
+            lines.lock(); // nobody changes the log while it is read
+            try {
+                begin(tracker, operation);
+            } finally {
+                lines.unlock();
+            }
+        }
     }
 
     private static void closeAfter(ActiveVdi vdi, Throwable failure) {
@@ -172,8 +178,16 @@ public final class ChangeTracking {
 
     // ---- on and off
 
-    /** Begins to track a disk, active or not. One that is tracked stays as it is. */
+    /**
+     * Begins to track a disk, active or not. One that is tracked stays as it is.
+     *
+     * @throws StorageException VDI_TOO_LARGE when no log can have so many bits
+     */
     public void enable(UUID vdi, long sizeBytes, Operation operation) {
+        if (sizeBytes > ChangeLogHeader.LARGEST_DISK_BYTES) {
+            throw ErrorCode.VDI_TOO_LARGE.with(
+                    vdi.toString(), Long.toString(ChangeLogHeader.LARGEST_DISK_BYTES));
+        }
         lines.lock();
         try {
             if (isTracked(vdi)) {
@@ -245,11 +259,11 @@ public final class ChangeTracking {
      * @param snapshots the snapshot of each disk
      */
     public LogRotation rotate(Map<UUID, UUID> snapshots, Operation operation) {
-        lines.lock();
-        LogRotation rotation = new LogRotation(this, logs, random, lines::unlock);
+        boolean any = snapshots.keySet().stream().anyMatch(this::isTracked);
+        LogRotation rotation = new LogRotation(this, logs, random, hold(any));
         try {
             for (Map.Entry<UUID, UUID> each : snapshots.entrySet()) {
-                if (isTracked(each.getKey())) {
+                if (any && isTracked(each.getKey())) {
                     rotation.prepare(each.getKey(), each.getValue(), operation);
                 }
             }
@@ -260,14 +274,23 @@ public final class ChangeTracking {
         }
     }
 
+    /** Keeps others from changing lines if need be; how to let them again. */
+    private Runnable hold(boolean needed) {
+        if (!needed) {
+            return () -> {};
+        }
+        lines.lock();
+        return lines::unlock;
+    }
+
     /**
      * Prepares that the log of a disk or a snapshot goes: what it says, those after it will say.
      */
     public LogRemoval remove(UUID vdi, Operation operation) {
-        lines.lock();
-        LogRemoval removal = new LogRemoval(this, logs, vdi, operation, lines::unlock);
+        boolean tracked = isTracked(vdi);
+        LogRemoval removal = new LogRemoval(this, logs, vdi, operation, hold(tracked));
         try {
-            if (isTracked(vdi)) {
+            if (tracked) {
                 removal.prepare();
             }
             return removal;
@@ -282,10 +305,10 @@ public final class ChangeTracking {
      * there.
      */
     public LogRestart restart(UUID vdi, UUID snapshot, long sizeBytes, Operation operation) {
-        lines.lock();
-        LogRestart restart = new LogRestart(logs, vdi, lines::unlock);
+        boolean tracked = isTracked(vdi);
+        LogRestart restart = new LogRestart(logs, vdi, hold(tracked));
         try {
-            if (isTracked(vdi)) {
+            if (tracked) {
                 Optional<UUID> parent = Optional.of(snapshot).filter(this::isTracked);
                 restart.prepare(parent, sizeBytes, false, random.uuid(), operation);
             }

@@ -52,7 +52,7 @@ abstract class LineChange implements AutoCloseable {
     @Override
     public final void close() {
         try {
-            if (!finished) {
+            if (!finished && !undo.isEmpty()) {
                 store.commit(List.of()); // a commit that failed may have happened: it is finished
             }
             if (!finished && !hasHappened()) {

@@ -32,16 +32,12 @@ final class LogOnlyDisks {
     }
 
     List<VdiInfo> all(Operation operation) {
+        Set<VolumeId> there = store.ids();
         Set<UUID> disks = new HashSet<>();
-        List<VolumeInfo> volumes = store.list();
-        volumes.stream()
-                .map(VolumeInfo::id)
-                .filter(id -> id.kind().isDisk())
-                .forEach(id -> disks.add(id.uuid()));
-        return volumes.stream()
-                .filter(log -> log.id().kind() == VolumeKind.CBT_LOG)
-                .filter(log -> !disks.contains(log.id().uuid()))
-                .map(log -> info(log, operation))
+        there.stream().filter(id -> id.kind().isDisk()).forEach(id -> disks.add(id.uuid()));
+        return there.stream()
+                .filter(log -> log.kind() == VolumeKind.CBT_LOG && !disks.contains(log.uuid()))
+                .flatMap(log -> find(log.uuid(), operation).stream())
                 .toList();
     }
 

@@ -12,15 +12,23 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.block.BlockFeature;
+import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
+import dev.varve.vdi.block.Geometry;
+import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.cbt.ChangeLogHeader;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.DiskClient;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.FolderStore;
+import dev.varve.vdi.engine.ForwardingStore;
 import dev.varve.vdi.engine.VdiEngine;
 import dev.varve.vdi.raw.RawFormat;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
@@ -59,6 +67,8 @@ class TrackedDisksTest {
     private VdiEngine engine;
     private FolderStore store;
     private Disks disks;
+    private volatile boolean refusesCommits;
+    private volatile boolean brokenLogs;
     private Throwable trouble;
     private UUID disk;
     private ActiveVdi active;
@@ -76,7 +86,7 @@ class TrackedDisksTest {
     private void restart() {
         disks =
                 new Disks(
-                        store,
+                        new TroubledStore(),
                         engine,
                         Map.of(
                                 VolumeKind.VHD, new VhdFormat(clock),
@@ -89,6 +99,73 @@ class TrackedDisksTest {
         engine.close();
         if (trouble != null) {
             throw new AssertionError("a stage threw", trouble);
+        }
+    }
+
+    /** A store whose commits of several changes fail, and whose logs cannot be written. */
+    private final class TroubledStore extends ForwardingStore {
+        TroubledStore() {
+            super(store);
+        }
+
+        @Override
+        public void commit(List<VolumeChange> changes) {
+            if (refusesCommits && changes.size() > 1) {
+                throw ErrorCode.SR_IO_ERROR.because("the commit failed");
+            }
+            super.commit(changes);
+        }
+
+        @Override
+        public StoreVolume open(VolumeId id, boolean writable) {
+            StoreVolume volume = super.open(id, writable);
+            return id.kind() == VolumeKind.CBT_LOG ? new TroubledLog(volume) : volume;
+        }
+    }
+
+    private final class TroubledLog extends ForwardingStore.Volume {
+        private final BlockDevice device;
+
+        TroubledLog(StoreVolume volume) {
+            super(volume);
+            device = new TroubledDevice(volume.device());
+        }
+
+        @Override
+        public BlockDevice device() {
+            return device;
+        }
+    }
+
+    private final class TroubledDevice implements BlockDevice {
+        private final BlockDevice device;
+
+        TroubledDevice(BlockDevice device) {
+            this.device = device;
+        }
+
+        @Override
+        public Geometry geometry() {
+            return device.geometry();
+        }
+
+        @Override
+        public Set<BlockFeature> features() {
+            return device.features();
+        }
+
+        @Override
+        public void submit(BlockRequest request) {
+            if (brokenLogs && request.op == BlockOp.WRITE) {
+                request.complete(IoStatus.IO_ERROR);
+            } else {
+                device.submit(request);
+            }
+        }
+
+        @Override
+        public void close() {
+            device.close();
         }
     }
 
@@ -392,6 +469,62 @@ class TrackedDisksTest {
         UUID snapshot = snapshot();
         assertRefused(ErrorCode.VDI_CBT_ENABLED, () -> disks.activate(snapshot, true, operation));
         disks.activate(snapshot, false, operation).close(operation);
+    }
+
+    // ---- failures
+
+    @Test
+    void whatFailsLeavesTheLineAsItWas() {
+        makeTracked();
+        UUID first = snapshot();
+        write(1);
+        UUID second = snapshot();
+        write(2);
+        List<ChangeLogHeader> before = headers(first, second);
+        refusesCommits = true;
+        assertRefused(ErrorCode.SR_IO_ERROR, this::snapshot);
+        assertEquals(before, headers(first, second));
+        assertRefused(ErrorCode.SR_IO_ERROR, () -> disks.destroy(second, operation));
+        assertEquals(before, headers(first, second));
+        assertRefused(ErrorCode.SR_IO_ERROR, () -> disks.revert(disk, first, operation));
+        assertEquals(before, headers(first, second));
+        DiskClient client = attach();
+        assertRefused(ErrorCode.SR_IO_ERROR, this::snapshot);
+        assertRefused(ErrorCode.SR_IO_ERROR, () -> disks.destroy(second, operation));
+        client.write(3L * BLOCK, data(512));
+        detach();
+        assertEquals(before, headers(first, second));
+        refusesCommits = false;
+        assertEquals(Set.of(1), between(first, second));
+        assertTrue(between(second, disk).containsAll(Set.of(2, 3)));
+        assertTrue(
+                store.list().stream().noneMatch(v -> v.id().kind() == VolumeKind.INCOMING),
+                "nothing is left over");
+    }
+
+    private List<ChangeLogHeader> headers(UUID first, UUID second) {
+        return List.of(header(first), header(second), header(disk));
+    }
+
+    /** Done without a note, a change would be missing in the next backup. */
+    @Test
+    void aChangeFailsThatCannotBeNoted() {
+        make(VolumeKind.VHD, SIZE);
+        DiskClient client = attach();
+        client.write(0, data(BLOCK));
+        client.flush();
+        disks.trackChanges(disk, true, operation);
+        client.write(0, data(512));
+        brokenLogs = true;
+        assertEquals(IoStatus.OK, client.tryWrite(512, data(512), 0));
+        client.write(7L * BLOCK, data(512));
+        assertEquals(IoStatus.IO_ERROR, client.run(BlockOp.FLUSH, 0, 0, 0, null));
+        assertEquals(IoStatus.IO_ERROR, client.tryWrite(7L * BLOCK, data(512), 0));
+        assertArrayEquals(data(512), client.read(0, 512));
+        assertThrows(StorageException.class, this::detach);
+        brokenLogs = false;
+        assertArrayEquals(data(512), new DiskClient(reattached()).read(0, 512));
+        detach();
     }
 
     // ---- on and off
