@@ -39,58 +39,13 @@ import java.util.random.RandomGenerator;
 public final class TreeSimulation {
     private static final int MOST_DISKS = 8;
 
-    /** What happened, counted. */
-    public static final class Counts {
-        int requests;
-        int powerLosses;
-        int snapshots;
-        int clones;
-        int reverts;
-        int copies;
-        int lossesInCommit;
-        int lossesInRecover;
-        int failedCommits;
-
-        /** Nothing has happened. */
-        public Counts() {}
-
-        /** Adds those of another simulation. */
-        public void add(Counts other) {
-            requests += other.requests;
-            powerLosses += other.powerLosses;
-            snapshots += other.snapshots;
-            clones += other.clones;
-            reverts += other.reverts;
-            copies += other.copies;
-            lossesInCommit += other.lossesInCommit;
-            lossesInRecover += other.lossesInRecover;
-            failedCommits += other.failedCommits;
-        }
-
-        @Override
-        public String toString() {
-            return ("%d requests, %d losses of power (%d inside a commit, %d inside recover),"
-                            + " %d snapshots, %d clones, %d reverts, %d copies, %d operations that"
-                            + " the store made fail")
-                    .formatted(
-                            requests,
-                            powerLosses,
-                            lossesInCommit,
-                            lossesInRecover,
-                            snapshots,
-                            clones,
-                            reverts,
-                            copies,
-                            failedCommits);
-        }
-    }
-
     /**
      * What a simulation came to.
      *
      * @param traceHash equal for equal simulations
+     * @param store what kind of store it ran on
      */
-    public record Outcome(long traceHash, Counts counts) {}
+    public record Outcome(long traceHash, String store, TreeCounts counts) {}
 
     /** A disk that is there. */
     private static final class Disk {
@@ -151,7 +106,7 @@ public final class TreeSimulation {
     private final SimStore.Medium medium = new SimStore.Medium();
     private final Map<UUID, Disk> disks = new LinkedHashMap<>();
     private final List<Group> groups = new ArrayList<>();
-    private final Counts counts = new Counts();
+    private final TreeCounts counts = new TreeCounts();
 
     private TreeHost host;
     private Step pending;
@@ -168,9 +123,11 @@ public final class TreeSimulation {
         guestRandom = seed.stream("guest");
         storyRandom = seed.stream("story");
         uuids = RandomSource.of(new Random(storyRandom.nextLong()));
+        StoreKind kind = StoreKind.choose(storyRandom);
         hardware =
                 new TreeHost.Hardware(
-                        FaultPlan.choose(storyRandom),
+                        kind,
+                        kind.plan(storyRandom),
                         1 + storyRandom.nextInt(2),
                         storyRandom.nextBoolean(),
                         storyRandom.nextInt(3) == 0 ? 1 : 1 << 20);
@@ -209,7 +166,8 @@ public final class TreeSimulation {
                     e);
         }
         trace.add(41, counts.requests, counts.powerLosses);
-        return new Outcome(trace.hash(), counts);
+        counts.seeds = 1;
+        return new Outcome(trace.hash(), hardware.kind().label(), counts);
     }
 
     // ---- a round
@@ -252,6 +210,7 @@ public final class TreeSimulation {
         counts.powerLosses++;
         counts.lossesInCommit += unexpected && host.store().isCommitting() ? 1 : 0;
         counts.lossesInRecover += unexpected && host.store().isRecovering() ? 1 : 0;
+        counts.restarts += host.store().server().restarts();
         host.store().powerOff(crashRandom);
         for (Disk disk : disks.values()) {
             disk.crashed = true;
@@ -386,6 +345,7 @@ public final class TreeSimulation {
     }
 
     private void checkScan(List<VdiInfo> found) {
+        counts.treesChecked++;
         Map<UUID, VdiInfo> all = new LinkedHashMap<>();
         found.forEach(info -> all.put(info.uuid(), info));
         Set<UUID> parents = new HashSet<>();
@@ -443,7 +403,10 @@ public final class TreeSimulation {
             return;
         }
         doing = "a look at the content of " + disk.label + " " + disk.uuid;
-        boolean writable = storyRandom.nextInt(5) < 3;
+        // Behind a server, what is read of an image that is not in order stays only when it is put
+        // in order.
+        boolean mayChange = disk.crashed && hardware.kind().isRemote();
+        boolean writable = storyRandom.nextInt(5) < 3 || mayChange;
         SimVdi vdi = open(disk, writable);
         if (disk.otherwise != null) {
             verifyEither(disk, vdi, bluntly);
@@ -471,6 +434,8 @@ public final class TreeSimulation {
     private void verify(ModelDisk model, SimVdi vdi, Disk disk, boolean bluntly) {
         boolean blunt = bluntly || storyRandom.nextInt(4) == 0;
         new Checker(patterns, model).checkAll(vdi, disk.crashed, blunt);
+        counts.disksCompared++;
+        counts.sectorsCompared += model.sizeBytes() / Patterns.SECTOR;
     }
 
     private void verifyEither(Disk disk, SimVdi vdi, boolean bluntly) {
@@ -581,7 +546,7 @@ public final class TreeSimulation {
 
     /** A failed operation has left everything as it was, or has happened nevertheless. */
     private void afterFailure(String what) {
-        counts.failedCommits++;
+        counts.failures++;
         doing = "a look after a failure of " + what;
         List<Disk> made = pending.made;
         learn();

@@ -94,6 +94,11 @@ class TreeCanaryTest {
                 }
 
                 @Override
+                public long lossEpoch() {
+                    return medium.lossEpoch();
+                }
+
+                @Override
                 public void submit(BlockRequest request) {
                     request.push(
                             end -> {
@@ -158,6 +163,32 @@ class TreeCanaryTest {
                             .ifPresent(node -> more.add(new VolumeChange.Delete(node.id())));
                     return more;
                 }
+            };
+        }
+    }
+
+    /** Nobody is told that a server was restarted. */
+    private static final class LossesAreNotTold implements TreeSabotage {
+        @Override
+        public BlockDevice front(BlockDevice medium) {
+            return new BlockDevice() {
+                @Override
+                public Geometry geometry() {
+                    return medium.geometry();
+                }
+
+                @Override
+                public Set<BlockFeature> features() {
+                    return medium.features();
+                }
+
+                @Override
+                public void submit(BlockRequest request) {
+                    medium.submit(request);
+                }
+
+                @Override
+                public void close() {}
             };
         }
     }
@@ -241,6 +272,11 @@ class TreeCanaryTest {
     @Test
     void findsAnIndexThatMissesLateWrites() {
         assertFound(IndexMissesLateWrites::new);
+    }
+
+    @Test
+    void findsLossesThatAreNotTold() {
+        assertFound(LossesAreNotTold::new);
     }
 
     @Test

@@ -84,9 +84,9 @@ public final class OpenVolume implements AutoCloseable {
     }
 
     /**
-     * Opens the image in the volume. What the last user of a volume wrote and did not flush is still
-     * to be seen in storage that outlives hosts, and may be lost later: before the image is opened
-     * for writing it is made durable, so that what is read of the image stays.
+     * Opens the image in the volume. What the last user of a volume wrote and did not flush is
+     * still to be seen in storage that outlives hosts, and may be lost later: before the image is
+     * opened for writing it is made durable, so that what is read of the image stays.
      */
     public ImageLayer openImage(ImageFormat format, boolean writable, Operation operation) {
         BlockAccess access = access(operation);

@@ -40,7 +40,9 @@ import java.util.Set;
  * <p><b>Threads:</b> the lane's only.
  */
 public final class ResendFilter extends BlockFilter {
-    /** How much memory the copies take at the most, in bytes, unless somebody wants it otherwise. */
+    /**
+     * How much memory the copies take at the most, in bytes, unless somebody wants it otherwise.
+     */
     public static final long BOUND_BYTES = 16L << 20;
 
     private static final int MOST_KEPT = 4096;
