@@ -84,16 +84,22 @@ public final class OpenVolume implements AutoCloseable {
     }
 
     /**
-     * Opens the image in the volume. What the last user of a volume wrote and did not flush is
-     * still to be seen in storage that outlives hosts, and may be lost later: before the image is
-     * opened for writing it is made durable, so that what is read of the image stays.
+     * Makes durable what the last user of the volume wrote and did not flush. In storage that
+     * outlives hosts it is still to be seen, and may be lost later. Whoever changes what is in a
+     * volume as he finds it calls this before he looks. Blocks.
      */
-    public ImageLayer openImage(ImageFormat format, boolean writable, Operation operation) {
-        BlockAccess access = access(operation);
-        if (writable && mayLose()) {
-            access.flush();
+    public void keepLeftovers(Operation operation) {
+        if (mayLose()) {
+            access(operation).flush();
         }
-        return format.open(access, writable);
+    }
+
+    /** Opens the image in the volume; for writing, after {@link #keepLeftovers}. */
+    public ImageLayer openImage(ImageFormat format, boolean writable, Operation operation) {
+        if (writable) {
+            keepLeftovers(operation);
+        }
+        return format.open(access(operation), writable);
     }
 
     /** The volume for code that may wait, under the deadline of an operation. */
