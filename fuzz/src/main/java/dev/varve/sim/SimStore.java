@@ -117,6 +117,7 @@ abstract class SimStore implements VolumeStore {
     private Trouble trouble = Trouble.NONE;
     private int commitsBeforeTrouble;
     private boolean committing;
+    private boolean ofMerge;
     private boolean recovering;
     private boolean full;
     private boolean wasFull;
@@ -188,6 +189,7 @@ abstract class SimStore implements VolumeStore {
     /** The commit that is being carried out cannot be undone any more. */
     final void happened() {
         machine.backend().mark(SimBackend.Mark.COMMITTED);
+        markMerge();
     }
 
     /** Puts a volume in place, or removes it. */
@@ -422,6 +424,8 @@ abstract class SimStore implements VolumeStore {
         if (how == Trouble.BEFORE) {
             throw ErrorCode.SR_IO_ERROR.because("the commit failed before it happened");
         }
+        ofMerge = isOfMerge(changes);
+        markMerge();
         committing = true;
         trace.add(40, after.size(), changes.size());
         beLate();
@@ -432,6 +436,31 @@ abstract class SimStore implements VolumeStore {
             throw e;
         }
         committing = false;
+    }
+
+    private void markMerge() {
+        if (ofMerge) {
+            machine.backend().mark(SimBackend.Mark.MERGE_STEP);
+        }
+    }
+
+    /** Plans have journals, and an image that was merged loses its name. */
+    private static boolean isOfMerge(List<VolumeChange> changes) {
+        return changes.stream()
+                .anyMatch(
+                        change ->
+                                switch (change) {
+                                    case VolumeChange.Create create -> isJournal(create.id());
+                                    case VolumeChange.Delete delete -> isJournal(delete.id());
+                                    case VolumeChange.Rename rename ->
+                                            isJournal(rename.from())
+                                                    || rename.to().kind() == VolumeKind.INCOMING;
+                                    default -> false;
+                                });
+    }
+
+    private static boolean isJournal(VolumeId id) {
+        return id.kind() == VolumeKind.JOURNAL;
     }
 
     private Trouble nextTrouble() {

@@ -14,6 +14,9 @@ public final class TreeCounts {
     int clones;
     int reverts;
     int copies;
+    int mergesBegun;
+    int merges;
+    int mergesCancelled;
     int failures;
     int disksCompared;
     int treesChecked;
@@ -34,6 +37,9 @@ public final class TreeCounts {
         clones += other.clones;
         reverts += other.reverts;
         copies += other.copies;
+        mergesBegun += other.mergesBegun;
+        merges += other.merges;
+        mergesCancelled += other.mergesCancelled;
         failures += other.failures;
         disksCompared += other.disksCompared;
         treesChecked += other.treesChecked;
@@ -53,8 +59,17 @@ public final class TreeCounts {
     }
 
     private String describeWork() {
-        return "%d requests, %d snapshots, %d clones, %d reverts, %d copies"
-                .formatted(requests, snapshots, clones, reverts, copies);
+        return ("%d requests, %d snapshots, %d clones, %d reverts, %d copies, %d of %d merges ended"
+                        + " (%d given up)")
+                .formatted(
+                        requests,
+                        snapshots,
+                        clones,
+                        reverts,
+                        copies,
+                        merges,
+                        mergesBegun,
+                        mergesCancelled);
     }
 
     private String describeChecks() {

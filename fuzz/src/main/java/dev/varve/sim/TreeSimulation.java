@@ -108,9 +108,17 @@ public final class TreeSimulation {
     private final List<Group> groups = new ArrayList<>();
     private final TreeCounts counts = new TreeCounts();
 
+    private final TreeMerges merges;
+
     private TreeHost host;
     private Step pending;
+
+    /** An operation failed and may have left something that nobody needs. */
     private boolean leaks;
+
+    /** Images were merged while somebody may have read them. */
+    private boolean merged;
+
     private String doing = "nothing";
     private int names;
     private int round;
@@ -131,6 +139,7 @@ public final class TreeSimulation {
                         1 + storyRandom.nextInt(2),
                         storyRandom.nextBoolean(),
                         storyRandom.nextInt(3) == 0 ? 1 : 1 << 20);
+        merges = new TreeMerges(seed.stream("merges"), counts);
         places = new long[1 + storyRandom.nextInt(3)];
         for (int i = 0; i < places.length; i++) {
             places[i] = VhdFormat.UNIT_BYTES * storyRandom.nextInt(4);
@@ -176,6 +185,7 @@ public final class TreeSimulation {
         try (TreeHost on =
                 new TreeHost(clock, mediumRandom, uuids, hardware, trace, medium, sabotage)) {
             host = on;
+            merges.powerOn(on);
             host.machine().betweenTurns(this::guestsWork);
             try {
                 boot(last);
@@ -235,6 +245,7 @@ public final class TreeSimulation {
             host.machine().backend().losePowerAfter(1 + crashRandom.nextInt(12));
         }
         host.shown().recover();
+        host.disks().recover(host.machine().operation());
         doing = "the first look";
         List<VdiInfo> found = host.disks().scan(host.machine().operation());
         if (host.store().ids().stream().anyMatch(id -> !id.kind().isDisk())) {
@@ -268,8 +279,10 @@ public final class TreeSimulation {
         SimBackend backend = host.machine().backend();
         int count = 1 + crashRandom.nextInt(20);
         int later = crashRandom.nextInt(3) == 0 ? 0 : crashRandom.nextInt(80);
-        switch (storyRandom.nextInt(10)) {
+        switch (storyRandom.nextInt(14)) {
             case 0 -> {}
+            case 10, 11, 12, 13 ->
+                    backend.losePowerAt(SimBackend.Mark.MERGE_STEP, (count + 1) / 2, later);
             case 1, 2 -> backend.losePowerAfter(1 + crashRandom.nextInt(2500));
             case 3 -> backend.losePowerAt(SimBackend.Mark.FLUSHED, 3 * count, later);
             case 4 -> backend.losePowerAt(SimBackend.Mark.PROMISED, 2 * count, 0);
@@ -280,6 +293,8 @@ public final class TreeSimulation {
     }
 
     private void shutDown(boolean last) {
+        doing = "the end of all merges";
+        merges.endAll();
         for (Disk disk : disks.values()) {
             if (disk.vdi == null) {
                 toggle(disk); // whatever a crash has left is put in order
@@ -307,6 +322,7 @@ public final class TreeSimulation {
 
     /** What all disks hold is still right, and when they are gone nothing is left. */
     private void checkEnd() {
+        collect();
         for (Disk disk : List.copyOf(disks.values())) {
             verify(disk, true);
         }
@@ -314,9 +330,23 @@ public final class TreeSimulation {
         for (Disk disk : List.copyOf(disks.values())) {
             destroy(disk);
         }
+        host.disks().removeGarbage(host.machine().operation());
         if (!leaks && medium.count() > 0) {
             throw new SimulationFailure("when all disks are gone there is " + host.store().ids());
         }
+    }
+
+    /** With nobody at work all chains become as short as they can be. */
+    private void collect() {
+        doing = "the last merges";
+        for (Disk disk : disks.values()) {
+            detach(disk);
+        }
+        merges.collect();
+        List<VdiInfo> found = host.disks().scan(host.machine().operation());
+        checkScan(found);
+        TreeMerges.checkCollected(found);
+        merged = false;
     }
 
     // ---- what is there
@@ -368,7 +398,7 @@ public final class TreeSimulation {
             }
         }
         for (VdiInfo info : found) {
-            if (!leaks && !info.managed() && !parents.contains(info.uuid())) {
+            if (!leaks && !merged && !info.managed() && !parents.contains(info.uuid())) {
                 throw new SimulationFailure("nothing rests on the inner node " + info);
             }
         }
@@ -479,7 +509,12 @@ public final class TreeSimulation {
     // ---- operations
 
     private void step() {
-        switch (storyRandom.nextInt(22)) {
+        switch (storyRandom.nextInt(36)) {
+            case 31, 32, 33, 34, 35 -> lengthen(any());
+            case 22, 23, 24, 25 -> beginMerge();
+            case 26, 27, 28 -> finishMerge();
+            case 29 -> cancelMerge();
+            case 30 -> removeGarbage();
             case 0, 1, 2, 3, 4 -> snapshot();
             case 5, 6 -> cloneOne(any());
             case 7, 8, 9 -> revert();
@@ -593,10 +628,15 @@ public final class TreeSimulation {
         for (int count = 1 + storyRandom.nextInt(3); count > 0; count--) {
             Disk source = any();
             if (!sources.contains(source)) {
-                makeSure(source);
                 sources.add(source);
             }
         }
+        snapshot(sources);
+    }
+
+    /** Gives the first one. */
+    private Optional<Disk> snapshot(List<Disk> sources) {
+        sources.forEach(this::makeSure);
         List<SnapshotSpec> specs = new ArrayList<>();
         List<Disk> made = new ArrayList<>();
         for (Disk source : sources) {
@@ -624,6 +664,7 @@ public final class TreeSimulation {
                 };
         step.made.addAll(made);
         attempt("snapshot " + specs, step);
+        return made.stream().findFirst();
     }
 
     private void endBranches(List<Disk> sources, List<Disk> made, boolean confirmed) {
@@ -772,6 +813,57 @@ public final class TreeSimulation {
                 };
         step.gone = disk;
         attempt("destroy " + disk.uuid, step);
+    }
+
+    // ---- merges
+
+    /** An operation that changes nothing that disks show. */
+    private void attemptQuietly(String what, Runnable work) {
+        merged = true;
+        attempt(
+                what,
+                new Step() {
+                    @Override
+                    void run() {
+                        work.run();
+                    }
+                });
+    }
+
+    /** Makes the chain of a disk longer, and mostly has it made shorter again. */
+    private void lengthen(Disk disk) {
+        for (int nodes = 1 + storyRandom.nextInt(3); nodes > 0; nodes--) {
+            Optional<Disk> snapshot = snapshot(List.of(disk));
+            host.machine().runFor(storyRandom.nextLong(1, 5_000_000));
+            snapshot.filter(made -> disks.containsKey(made.uuid)).ifPresent(this::destroy);
+        }
+        for (int merging = storyRandom.nextInt(3); merging > 0; merging--) {
+            beginMerge();
+        }
+    }
+
+    private void beginMerge() {
+        attemptQuietly("the beginning of a merge", merges::begin);
+    }
+
+    private void finishMerge() {
+        if (merges.isAny()) {
+            attemptQuietly("the end of a merge", merges::finish);
+        } else {
+            beginMerge();
+        }
+    }
+
+    private void cancelMerge() {
+        if (merges.isAny()) {
+            attemptQuietly("giving up a merge", merges::cancel);
+        }
+    }
+
+    private void removeGarbage() {
+        attemptQuietly(
+                "removing garbage",
+                () -> host.disks().removeGarbage(host.machine().operation()));
     }
 
     private void toggle(Disk disk) {

@@ -53,9 +53,11 @@
  * <ul>
  *   <li><b>Loss of power at any event</b> of creating, snapshotting one or several disks, cloning,
  *       reverting, copying, making larger, destroying, attaching, detaching, looking at everything,
- *       and of a store that recovers; often around the moment when a commit of names has happened,
+ *       of merges of up to four pairs of images at once, in both directions, of inner nodes and of
+ *       leaves that are written meanwhile, of giving them up and of removing garbage, and of a
+ *       store that recovers; often around the moment when a commit of names has happened,
  *       or when a guest is told that something is durable just after its disk has changed over to a
- *       new leaf.
+ *       new leaf; and right before and right after each step of the journal of a merge.
  *   <li><b>Commits that fail</b>: before they have happened, or after, with what the store allows
  *       of them in place, to be finished by the next commit: the reply was lost. One in a row.
  *   <li><b>A server that is restarted</b> at any event, up to 24 times while a host is on, and
@@ -86,8 +88,10 @@
  * snapshot or clone that was confirmed holds what its source held at one instant of the operation,
  * for ever; several snapshots are of one instant: what was begun when something was over that
  * another lacks is in none. One that was not confirmed holds, in each sector, something that its
- * source held since the operation began. After an orderly end all images are in order, no metadata
- * is in memory, no inner node is left over; and when all disks are destroyed the store is empty.
+ * source held since the operation began. Merges change what no disk holds. After an orderly end all
+ * images are in order, no metadata is in memory, no inner node is left over; when everything was
+ * merged that can be, several images rest on each inner node, so that a disk without snapshots and
+ * clones is a single image; and when all disks are destroyed the store is empty.
  *
  * <h2>What is not checked</h2>
  *

@@ -167,6 +167,24 @@ class TreeCanaryTest {
         }
     }
 
+    /** A merge is committed before what an inner node has got is durable. */
+    private static final class MergesBeforeTheData implements TreeSabotage {
+        @Override
+        public ImageLayer wrap(ImageLayer layer, Supplier<VolumeId> name) {
+            return new ForwardingLayer(layer) {
+                @Override
+                public void commit(CommitListener listener) {
+                    if (layer.info().hidden()) {
+                        layer.commit(status -> {});
+                        listener.committed(IoStatus.OK);
+                    } else {
+                        layer.commit(listener);
+                    }
+                }
+            };
+        }
+    }
+
     /** Nobody is told that a server was restarted. */
     private static final class LossesAreNotTold implements TreeSabotage {
         @Override
@@ -272,6 +290,11 @@ class TreeCanaryTest {
     @Test
     void findsAnIndexThatMissesLateWrites() {
         assertFound(IndexMissesLateWrites::new);
+    }
+
+    @Test
+    void findsMergesThatAreCommittedBeforeTheirData() {
+        assertFound(MergesBeforeTheData::new);
     }
 
     @Test
