@@ -17,6 +17,8 @@ import java.util.random.RandomGenerator;
  * @param overlapIsAFinding whether changes that overlap in flight are a defect; a guest that sends
  *     such is served, but nobody else has a reason to
  * @param shrink what a store does when it is asked to cut a volume off
+ * @param sizesAreDurable whether sizes of volumes are durable at once, and not only with a flush
+ * @param zeroesSpace whether new space of volumes reads as zero
  */
 public record FaultPlan(
         int sectorBytes,
@@ -24,7 +26,9 @@ public record FaultPlan(
         int slowChance,
         long growthStepBytes,
         boolean overlapIsAFinding,
-        Shrink shrink) {
+        Shrink shrink,
+        boolean sizesAreDurable,
+        boolean zeroesSpace) {
     /** What a store does when it is asked to cut a volume off. */
     public enum Shrink {
         /** Cuts it off at the sector. */
@@ -33,6 +37,25 @@ public record FaultPlan(
         STEP,
         /** Leaves it as it is. */
         NEVER
+    }
+
+    /** A medium of which sizes are durable with the next flush. */
+    FaultPlan(
+            int sectorBytes,
+            int memoryAlignmentBytes,
+            int slowChance,
+            long growthStepBytes,
+            boolean overlapIsAFinding,
+            Shrink shrink) {
+        this(
+                sectorBytes,
+                memoryAlignmentBytes,
+                slowChance,
+                growthStepBytes,
+                overlapIsAFinding,
+                shrink,
+                false,
+                true);
     }
 
     /** A medium without any peculiarity. */
@@ -52,6 +75,33 @@ public record FaultPlan(
                 steps[random.nextInt(steps.length)],
                 true,
                 Shrink.values()[random.nextInt(8) < 5 ? 0 : random.nextInt(3)]);
+    }
+
+    /** A device with blocks of 4096 bytes, of which volumes get whole extents. */
+    static FaultPlan chooseForExtents(RandomGenerator random) {
+        long[] extents = {4 << 20, 4 << 20, 1 << 20};
+        return new FaultPlan(
+                4096,
+                random.nextInt(4) == 0 ? 1 : 4096,
+                random.nextInt(3) == 0 ? 0 : random.nextInt(200),
+                extents[random.nextInt(extents.length)],
+                true,
+                Shrink.STEP,
+                true,
+                random.nextBoolean());
+    }
+
+    /** The same with sizes that are durable at once. */
+    FaultPlan withDurableSizes() {
+        return new FaultPlan(
+                sectorBytes,
+                memoryAlignmentBytes,
+                slowChance,
+                growthStepBytes,
+                overlapIsAFinding,
+                shrink,
+                true,
+                zeroesSpace);
     }
 
     /** How long one request takes. */

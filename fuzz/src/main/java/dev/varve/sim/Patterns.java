@@ -57,7 +57,7 @@ final class Patterns {
 
     /** Whether a sector in memory has the content of a stamp. */
     boolean matches(MemorySegment memory, long at, int stamp, long sector) {
-        byte[] fixed = chosen.get(stamp);
+        byte[] fixed = chosen.isEmpty() ? null : chosen.get(stamp);
         if (fixed != null) {
             return MemorySegment.mismatch(
                             memory, at, at + SECTOR, MemorySegment.ofArray(fixed), 0, SECTOR)

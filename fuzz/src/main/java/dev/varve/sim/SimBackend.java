@@ -39,6 +39,8 @@ public final class SimBackend implements IoBackend {
         WATCHED_CLEARED,
         /** A commit of names has happened. */
         COMMITTED,
+        /** A commit of names that belongs to a merge begins, or has just happened. */
+        MERGE_STEP,
         /** A guest was told that something is durable. */
         PROMISED,
         /** A guest was told so whose disk has changed over to a new leaf just before. */

@@ -11,7 +11,7 @@ import java.util.Arrays;
  * neither side has changed since.
  */
 public final class SimContent {
-    private static final int CHUNK_BYTES = 64 << 10;
+    private static final int CHUNK_BYTES = 16 << 10;
 
     private byte[][] chunks;
     private boolean[] owned;
@@ -54,6 +54,23 @@ public final class SimContent {
         chunks = Arrays.copyOf(chunks, count);
         owned = Arrays.copyOf(owned, count);
         sizeBytes = newSizeBytes;
+    }
+
+    /** Has the same bytes as another one from now on. */
+    void become(SimContent other) {
+        SimContent same = other.copy();
+        sizeBytes = same.sizeBytes;
+        chunks = same.chunks;
+        owned = same.owned;
+    }
+
+    /** Takes over a range of another one, as far as that goes. */
+    void copyFrom(SimContent other, long from, long to) {
+        long end = Math.min(to, other.sizeBytes);
+        for (long at = from; at < end; at += CHUNK_BYTES) {
+            int length = (int) Math.min(CHUNK_BYTES, end - at);
+            write(at, other.read(at, length), 0, length);
+        }
     }
 
     /** Writes; what lies behind the end is dropped. */

@@ -15,6 +15,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
@@ -27,7 +28,10 @@ import java.util.random.RandomGenerator;
  * <p><b>Invariants:</b> a completed change is visible to every later read. A flush makes durable
  * what completed before the flush was submitted, and nothing else is promised; a write with FUA
  * makes itself durable. Changes of the size are kept in order, as a file system's journal keeps
- * them.
+ * them, or are durable at once, where the store commits them.
+ *
+ * <p>Behind a {@link SimServer} it may be restarted and forget what was not flushed. Requests that
+ * were on their way are carried out again later, whether they had been carried out or not.
  *
  * <p><b>Threads:</b> one.
  */
@@ -40,8 +44,11 @@ public final class SimDisk implements BlockDevice {
         /** What was written; null for zeros. */
         final byte[] data;
 
-        /** For a change of the size. */
+        /** For a change of the size; else negative. */
         final long newSize;
+
+        /** How many had completed when it did, itself included. */
+        long completedAs;
 
         boolean durable;
 
@@ -54,6 +61,44 @@ public final class SimDisk implements BlockDevice {
 
         boolean isResize() {
             return newSize >= 0;
+        }
+
+        /** The part of it that lies before the given size. */
+        Change before(long sizeBytes) {
+            long rest = Math.min(length, sizeBytes - offset);
+            byte[] part = data == null ? null : Arrays.copyOf(data, (int) rest);
+            Change change = new Change(offset, rest, part, -1);
+            change.durable = durable;
+            change.completedAs = completedAs;
+            return change;
+        }
+    }
+
+    /** What there is of a medium that nobody uses: what is safe, and what is only cached. */
+    static final class Left {
+        private final SimContent durable;
+        private final List<Change> cached;
+
+        private Left(SimContent durable, List<Change> cached) {
+            this.durable = durable;
+            this.cached = cached;
+        }
+
+        /** A medium all of whose bytes are safe. */
+        Left(SimContent durable) {
+            this(durable, List.of());
+        }
+
+        /** How large it is; behind a server sizes are safe at once. */
+        long sizeBytes() {
+            return durable.sizeBytes();
+        }
+
+        /** What a reader would see. */
+        SimContent content() {
+            SimContent content = durable.copy();
+            cached.forEach(change -> apply(change, content));
+            return content;
         }
     }
 
@@ -72,7 +117,11 @@ public final class SimDisk implements BlockDevice {
     private final ArrayDeque<Change> cached = new ArrayDeque<>();
 
     private final List<Change> inFlight = new ArrayList<>();
+    private final SimServer server;
     private Geometry geometry;
+    private long shownEpoch;
+    private int restarts;
+    private long completions;
     private long watchedFrom;
     private long watchedTo;
 
@@ -83,15 +132,29 @@ public final class SimDisk implements BlockDevice {
             FaultPlan plan,
             Trace trace,
             SimContent durable) {
+        this(backend, random, plan, trace, new Left(durable), SimServer.NONE);
+    }
+
+    /** A medium as somebody has left it. */
+    SimDisk(
+            SimBackend backend,
+            RandomGenerator random,
+            FaultPlan plan,
+            Trace trace,
+            Left left,
+            SimServer server) {
         this.backend = backend;
         this.random = random;
         this.plan = plan;
         this.trace = trace;
-        this.durable = durable;
-        this.content = durable.copy();
+        this.server = server;
+        this.durable = left.durable;
+        this.content = left.content();
+        left.cached.forEach(this::cache);
+        this.shownEpoch = server.epoch();
         this.geometry =
                 new Geometry(
-                        durable.sizeBytes(),
+                        content.sizeBytes(),
                         plan.sectorBytes(),
                         Math.max(4096, plan.sectorBytes()),
                         plan.memoryAlignmentBytes());
@@ -105,6 +168,12 @@ public final class SimDisk implements BlockDevice {
     @Override
     public Set<BlockFeature> features() {
         return EnumSet.complementOf(EnumSet.of(BlockFeature.EXTENTS));
+    }
+
+    /** As whoever got the last reply knows it. */
+    @Override
+    public long lossEpoch() {
+        return shownEpoch;
     }
 
     /** What reads see now. */
@@ -122,12 +191,16 @@ public final class SimDisk implements BlockDevice {
     public void submit(BlockRequest request) {
         check(request);
         trace.add(request.op.ordinal(), request.offset, request.length);
-        long delay = plan.delayNanos(random);
+        send(request);
+    }
+
+    private void send(BlockRequest request) {
+        long delay = server.downNanos() + plan.delayNanos(random);
         switch (request.op) {
-            case READ -> backend.after(delay, () -> read(request));
+            case READ -> arrive(delay, request, () -> read(request));
             case FLUSH -> {
-                List<Change> promised = List.copyOf(cached);
-                backend.after(delay, () -> flushed(request, promised));
+                long covers = completions;
+                arrive(delay, request, () -> flushed(request, covers));
             }
             case WRITE -> {
                 byte[] data = new byte[(int) request.length];
@@ -141,6 +214,30 @@ public final class SimDisk implements BlockDevice {
                 start(request, new Change(request.offset, length, null, -1), delay);
             }
             case EXTENTS -> throw new SimulationFailure("extents were asked of a plain medium");
+        }
+    }
+
+    /** Has it carried out, unless the server is restarted before: then it is sent again. */
+    private void arrive(long delay, BlockRequest request, Runnable action) {
+        int restartsBefore = restarts;
+        backend.after(
+                delay,
+                () -> {
+                    if (restarts == restartsBefore) {
+                        action.run();
+                    } else {
+                        send(request);
+                    }
+                });
+    }
+
+    /** Tells of the end, unless the reply is lost: then it is carried out once more. */
+    private void reply(BlockRequest request) {
+        if (server.losesReply()) {
+            send(request);
+        } else {
+            shownEpoch = server.epoch();
+            request.complete(IoStatus.OK);
         }
     }
 
@@ -169,7 +266,7 @@ public final class SimDisk implements BlockDevice {
         }
         content.read(request.offset, request.buffer, request.bufferOffset, request.length);
         trace.add(16, request.offset, request.length);
-        request.complete(IoStatus.OK);
+        reply(request);
     }
 
     private void start(BlockRequest request, Change change, long delay) {
@@ -183,14 +280,14 @@ public final class SimDisk implements BlockDevice {
             }
         }
         inFlight.add(change);
-        backend.after(delay, () -> changed(request, change));
+        arrive(delay, request, () -> changed(request, change));
     }
 
     private void changed(BlockRequest request, Change change) {
         if (request.op == BlockOp.WRITE) {
             byte[] now = new byte[change.data.length];
             copyOut(request, now);
-            if (!java.util.Arrays.equals(now, change.data)) {
+            if (!Arrays.equals(now, change.data)) {
                 throw new SimulationFailure("the memory of " + request + " changed in flight");
             }
         }
@@ -201,7 +298,7 @@ public final class SimDisk implements BlockDevice {
                         && watchedFrom < request.offset + request.length;
         boolean clears = watched && clearsEntry(change);
         apply(change, content);
-        cached.add(change);
+        cache(change);
         if (request.has(BlockRequest.FUA)) {
             change.durable = true;
             cached.stream().filter(Change::isResize).forEach(resize -> resize.durable = true);
@@ -214,7 +311,12 @@ public final class SimDisk implements BlockDevice {
         if (clears) {
             backend.mark(SimBackend.Mark.WATCHED_CLEARED);
         }
-        request.complete(IoStatus.OK);
+        reply(request);
+    }
+
+    private void cache(Change change) {
+        change.completedAs = ++completions;
+        cached.add(change);
     }
 
     /** Whether four bytes that say something are followed by four that are all ones. */
@@ -229,12 +331,17 @@ public final class SimDisk implements BlockDevice {
         return clears;
     }
 
-    private void flushed(BlockRequest request, List<Change> promised) {
-        promised.forEach(change -> change.durable = true);
+    private void flushed(BlockRequest request, long covers) {
+        for (Change change : cached) {
+            if (change.completedAs > covers) {
+                break;
+            }
+            change.durable = true;
+        }
         settle();
-        trace.add(18, promised.size(), 0);
+        trace.add(18, covers, 0);
         backend.mark(SimBackend.Mark.FLUSHED);
-        request.complete(IoStatus.OK);
+        reply(request);
     }
 
     /**
@@ -262,8 +369,19 @@ public final class SimDisk implements BlockDevice {
         }
     }
 
-    /** Changes the size at once; durable like any other change. */
+    /**
+     * Changes the size at once; durable like any other change, or at once where the plan says so.
+     */
     void resize(long newSizeBytes) {
+        resize(newSizeBytes, null);
+    }
+
+    /**
+     * The same.
+     *
+     * @param found what new space holds, from the start of the medium on; null for zeros
+     */
+    void resize(long newSizeBytes, SimContent found) {
         Invariant.check(
                 newSizeBytes % plan.sectorBytes() == 0, "a volume consists of whole sectors");
         for (Change change : inFlight) {
@@ -271,11 +389,66 @@ public final class SimDisk implements BlockDevice {
                 throw new SimulationFailure("a volume is cut off below a change in flight");
             }
         }
-        Change change = new Change(0, 0, null, newSizeBytes);
+        long oldSizeBytes = content.sizeBytes();
         trace.add(19, newSizeBytes, 0);
-        apply(change, content);
-        cached.add(change);
+        content.resize(newSizeBytes);
+        if (plan.sizesAreDurable()) {
+            cutCached(newSizeBytes);
+            durable.resize(newSizeBytes);
+        } else {
+            cache(new Change(0, 0, null, newSizeBytes));
+        }
+        if (found != null && newSizeBytes > oldSizeBytes) {
+            content.copyFrom(found, oldSizeBytes, newSizeBytes);
+            durable.copyFrom(found, oldSizeBytes, newSizeBytes);
+        }
         geometry = geometry.withSize(newSizeBytes);
+    }
+
+    /** What was cut off does not come back when the medium grows again. */
+    private void cutCached(long sizeBytes) {
+        List<Change> all = List.copyOf(cached);
+        cached.clear();
+        for (Change change : all) {
+            if (change.offset + change.length <= sizeBytes) {
+                cached.add(change);
+            } else if (change.offset < sizeBytes) {
+                cached.add(change.before(sizeBytes));
+            }
+        }
+    }
+
+    /**
+     * The server was restarted: of what was not flushed, and of what was on its way, it has what
+     * was lucky.
+     */
+    void restart(RandomGenerator chance) {
+        SimContent left = crash(chance);
+        restarts++;
+        content.become(left);
+        durable.become(left);
+        cached.clear();
+        inFlight.clear();
+    }
+
+    /**
+     * The host that used the medium is gone, and the server goes on: what had completed is to be
+     * seen, and what was on its way may have come through or not.
+     */
+    Left leave(RandomGenerator chance) {
+        List<Change> seen = new ArrayList<>(cached);
+        for (Change change : inFlight) {
+            if (chance.nextBoolean()) {
+                seen.add(change);
+            }
+        }
+        trace.add(21, content.sizeBytes(), seen.size());
+        return new Left(durable, seen);
+    }
+
+    /** What is left of a medium when the server is restarted while nobody uses it. */
+    static Left restarted(Left left, FaultPlan plan, RandomGenerator chance) {
+        return new Left(crash(left.durable, left.cached, plan, chance));
     }
 
     /**
@@ -284,12 +457,19 @@ public final class SimDisk implements BlockDevice {
      * few are there.
      */
     SimContent crash(RandomGenerator chance) {
+        List<Change> unsure = new ArrayList<>(cached);
+        unsure.addAll(inFlight);
+        SimContent left = crash(durable, unsure, plan, chance);
+        trace.add(20, left.sizeBytes(), unsure.size());
+        return left;
+    }
+
+    private static SimContent crash(
+            SimContent durable, List<Change> unsure, FaultPlan plan, RandomGenerator chance) {
         SimContent left = durable.copy();
         int kept = chance.nextInt(3) == 0 ? 100 * chance.nextInt(2) : chance.nextInt(101);
         int torn = chance.nextInt(2) * chance.nextInt(101);
         boolean sizeChanges = true;
-        List<Change> unsure = new ArrayList<>(cached);
-        unsure.addAll(inFlight);
         for (Change change : unsure) {
             boolean lucky = change.durable || chance.nextInt(100) < kept;
             if (change.isResize()) {
@@ -300,17 +480,16 @@ public final class SimDisk implements BlockDevice {
             } else if (change.durable) {
                 apply(change, left);
             } else if (chance.nextInt(100) < torn) {
-                tear(change, left, kept, chance);
+                tear(change, left, kept, plan.sectorBytes(), chance);
             } else if (lucky) {
                 apply(change, left);
             }
         }
-        trace.add(20, left.sizeBytes(), unsure.size());
         return left;
     }
 
-    private void tear(Change change, SimContent target, int kept, RandomGenerator chance) {
-        int sector = plan.sectorBytes();
+    private static void tear(
+            Change change, SimContent target, int kept, int sector, RandomGenerator chance) {
         for (int at = 0; at < change.length; at += sector) {
             if (chance.nextInt(100) < kept) {
                 if (change.data == null) {

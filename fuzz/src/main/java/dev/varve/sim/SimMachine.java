@@ -30,6 +30,7 @@ import java.util.random.RandomGenerator;
  * <p><b>Threads:</b> one, which is also the lanes'.
  */
 final class SimMachine implements Waiting, AutoCloseable {
+    private static final int READ_BYTES = 1 << 20;
     private static final int MOST_TURNS = 1_000_000;
     private static final long LONGEST_IDLE_NANOS = 1_000_000_000;
     private static final int STALL_ONE_IN = 40;
@@ -43,6 +44,7 @@ final class SimMachine implements Waiting, AutoCloseable {
     private final Arena arena = Arena.ofConfined();
     private final ArrayDeque<Runnable> beside = new ArrayDeque<>();
     private final RandomGenerator stalls;
+    private MemorySegment readBuffer;
     private Lane stalled;
     private long stalledUntil;
 
@@ -112,6 +114,14 @@ final class SimMachine implements Waiting, AutoCloseable {
     /** Memory that lives as long as the machine. */
     MemorySegment allocate(long bytes) {
         return arena.allocate(Math.max(1, bytes), 4096);
+    }
+
+    /** A mebibyte for whoever reads and looks at what was read before anybody else reads. */
+    MemorySegment readBuffer() {
+        if (readBuffer == null) {
+            readBuffer = allocate(READ_BYTES);
+        }
+        return readBuffer;
     }
 
     // ---- time

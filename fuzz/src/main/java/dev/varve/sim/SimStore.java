@@ -3,7 +3,7 @@
 package dev.varve.sim;
 
 import dev.varve.vdi.ErrorCode;
-import dev.varve.vdi.store.StoreFeature;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.store.StoreSpace;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeChange;
@@ -12,12 +12,12 @@ import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.store.VolumeStore;
 
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -26,36 +26,45 @@ import java.util.random.RandomGenerator;
 /**
  * A store that keeps to its contract in the worst way that the contract allows.
  *
- * <p>A commit takes time, in which guests go on. It happens when its journal is durable; a loss of
- * power before that leaves nothing of it, one after that leaves work for {@link #recover()}. Some
- * commits fail: before they have happened; because the store is full; or after they have happened,
- * with any part of them in place, and then the next commit finishes them.
+ * <p>A commit takes time, in which guests go on. Some commits fail: before they have happened;
+ * because the store is full; or after they have happened, as far as its kind lets that be seen.
  *
  * <p><b>Threads:</b> one.
  */
-final class SimStore implements VolumeStore {
+abstract class SimStore implements VolumeStore {
     /** The bytes of a volume, whatever it is called. */
     static final class Node {
-        private SimContent content;
+        private SimDisk.Left left;
         private SimDisk disk;
         private VolumeId id;
         private int users;
         private boolean written;
 
-        private Node(SimContent content) {
-            this.content = content;
+        private Node(long sizeBytes, SimContent found) {
+            SimContent content = new SimContent(sizeBytes);
+            if (found != null) {
+                content.copyFrom(found, 0, sizeBytes);
+            }
+            left = new SimDisk.Left(content);
+        }
+
+        private long sizeBytes() {
+            return disk == null ? left.sizeBytes() : disk.geometry().sizeBytes();
         }
     }
 
-    private record Entry(
-            Node node, boolean readOnly, boolean hidden, Map<String, String> attributes) {}
+    /** A volume under one of its names. */
+    record Entry(Node node, boolean readOnly, boolean hidden, Map<String, String> attributes) {}
 
     /** What is left of a store when the power is off. */
     static final class Medium {
         private final Map<VolumeId, Entry> entries = new LinkedHashMap<>();
 
-        /** The volumes that a commit has named, as they are to be; null for those that go. */
-        private Map<VolumeId, Entry> journal = Map.of();
+        /**
+         * The volumes that a commit has named and that may not be in place yet, as they are to be;
+         * null for those that go.
+         */
+        Map<VolumeId, Entry> journal = Map.of();
 
         /** What a loss of power goes back to, when a commit that was confirmed is not durable. */
         private Map<VolumeId, Entry> before;
@@ -69,7 +78,7 @@ final class SimStore implements VolumeStore {
         List<SimContent> images() {
             return entries.entrySet().stream()
                     .filter(entry -> entry.getKey().kind().isDisk())
-                    .map(entry -> entry.getValue().node().content)
+                    .map(entry -> entry.getValue().node().left.content())
                     .toList();
         }
     }
@@ -84,33 +93,113 @@ final class SimStore implements VolumeStore {
         AFTER
     }
 
-    private final SimMachine machine;
-    private final RandomGenerator random;
-    private final FaultPlan plan;
-    private final Trace trace;
-    private final Medium medium;
-    private final TreeSabotage sabotage;
-    private Trouble trouble = Trouble.NONE;
-    private int commitsBeforeTrouble;
-    private boolean committing;
-    private boolean recovering;
-    private boolean full;
-    private boolean wasFull;
-    private Node lastOpened;
-
-    SimStore(
+    /**
+     * What a store is made of.
+     *
+     * @param server what stands before the medium
+     */
+    record Setting(
             SimMachine machine,
             RandomGenerator random,
             FaultPlan plan,
             Trace trace,
             Medium medium,
-            TreeSabotage sabotage) {
-        this.machine = machine;
-        this.random = random;
-        this.plan = plan;
-        this.trace = trace;
-        this.medium = medium;
-        this.sabotage = sabotage;
+            SimServer server,
+            TreeSabotage sabotage) {}
+
+    private final SimMachine machine;
+    private final RandomGenerator random;
+    private final FaultPlan plan;
+    private final Trace trace;
+    private final Medium medium;
+    private final SimServer server;
+    private final TreeSabotage sabotage;
+    private Trouble trouble = Trouble.NONE;
+    private int commitsBeforeTrouble;
+    private boolean committing;
+    private boolean ofMerge;
+    private boolean recovering;
+    private boolean full;
+    private boolean wasFull;
+    private Node lastOpened;
+
+    SimStore(Setting setting) {
+        machine = setting.machine();
+        random = setting.random();
+        plan = setting.plan();
+        trace = setting.trace();
+        medium = setting.medium();
+        server = setting.server();
+        sabotage = setting.sabotage();
+    }
+
+    // ---- what kinds of store differ in
+
+    /** Whether changes can be committed while there is no room. */
+    abstract boolean fits(List<VolumeChange> changes);
+
+    /**
+     * Makes changes that were found to be possible durable, and puts them in place.
+     *
+     * @param after the volumes that change, as they are to be; null for those that go
+     * @param fails whether it fails when they are durable
+     */
+    abstract void carryOut(Map<VolumeId, Entry> after, boolean fails);
+
+    /** Puts in place what a commit that has happened has left undone. */
+    abstract void finish();
+
+    /** How large a volume becomes that is to have the given size, in bytes. */
+    long sizeFor(long sizeBytes) {
+        return sizeBytes;
+    }
+
+    /** What new space of a volume holds, from the start of the volume on; null for zeros. */
+    SimContent newSpace() {
+        return null;
+    }
+
+    /** Whether a volume can become larger by so much. */
+    boolean hasRoom(long bytes) {
+        return bytes <= 0 || !full;
+    }
+
+    /** What stands before the medium. */
+    final SimServer server() {
+        return server;
+    }
+
+    final Medium medium() {
+        return medium;
+    }
+
+    final FaultPlan plan() {
+        return plan;
+    }
+
+    final RandomGenerator random() {
+        return random;
+    }
+
+    /** Lets time go by, as work of the store does. */
+    final void pause() {
+        machine.runFor(server.downNanos() + plan.delayNanos(random));
+    }
+
+    /** The commit that is being carried out cannot be undone any more. */
+    final void happened() {
+        machine.backend().mark(SimBackend.Mark.COMMITTED);
+        markMerge();
+    }
+
+    /** Puts a volume in place, or removes it. */
+    final void put(VolumeId id, Entry entry) {
+        if (entry == null) {
+            medium.entries.remove(id);
+        } else {
+            medium.entries.put(id, entry);
+            entry.node().id = id;
+        }
     }
 
     // ---- what goes wrong
@@ -143,6 +232,11 @@ final class SimStore implements VolumeStore {
         wasFull |= isFull;
     }
 
+    /** Whether it is full. */
+    final boolean isFull() {
+        return full;
+    }
+
     /** Whether it was full at some time. */
     boolean wasFull() {
         return wasFull;
@@ -165,38 +259,51 @@ final class SimStore implements VolumeStore {
         return node.id;
     }
 
-    /** The power went off: of each volume there is what its medium kept. */
+    /** The power of the host went off: of each volume there is what its medium kept. */
     void powerOff(RandomGenerator chance) {
         if (medium.before != null) {
             medium.entries.clear();
             medium.entries.putAll(medium.before);
             medium.before = null;
         }
-        for (Entry entry : medium.entries.values()) {
-            powerOff(entry.node(), chance);
-        }
-        for (Entry entry : medium.journal.values()) {
-            if (entry != null) {
-                powerOff(entry.node(), chance);
-            }
+        boolean elsewhere = server != SimServer.NONE;
+        nodes().forEach(node -> leave(node, elsewhere, chance));
+        if (elsewhere && chance.nextInt(3) == 0) {
+            restart(chance);
         }
     }
 
-    private static void powerOff(Node node, RandomGenerator chance) {
+    private static void leave(Node node, boolean elsewhere, RandomGenerator chance) {
         if (node.disk != null) {
-            node.content = node.disk.crash(chance);
+            node.left =
+                    elsewhere ? node.disk.leave(chance) : new SimDisk.Left(node.disk.crash(chance));
             node.disk = null;
         }
         node.users = 0;
         node.written = false;
     }
 
-    // ---- looking
-
-    @Override
-    public Set<StoreFeature> features() {
-        return Set.of(StoreFeature.SPARSE, StoreFeature.ZEROED);
+    /** The server was restarted. */
+    void restart(RandomGenerator chance) {
+        for (Node node : nodes()) {
+            if (node.disk != null) {
+                node.disk.restart(chance);
+            } else {
+                node.left = SimDisk.restarted(node.left, plan, chance);
+            }
+        }
     }
+
+    private Set<Node> nodes() {
+        Set<Node> nodes = new LinkedHashSet<>();
+        medium.entries.values().forEach(entry -> nodes.add(entry.node()));
+        medium.journal.values().stream()
+                .filter(Objects::nonNull)
+                .forEach(entry -> nodes.add(entry.node()));
+        return nodes;
+    }
+
+    // ---- looking
 
     @Override
     public StoreSpace space() {
@@ -230,15 +337,11 @@ final class SimStore implements VolumeStore {
                         entry ->
                                 new VolumeInfo(
                                         id,
-                                        sizeOf(entry.node()),
-                                        sizeOf(entry.node()),
+                                        entry.node().sizeBytes(),
+                                        entry.node().sizeBytes(),
                                         entry.readOnly(),
                                         entry.hidden(),
                                         entry.attributes()));
-    }
-
-    private static long sizeOf(Node node) {
-        return node.disk == null ? node.content.sizeBytes() : node.disk.geometry().sizeBytes();
     }
 
     @Override
@@ -255,7 +358,7 @@ final class SimStore implements VolumeStore {
             throw ErrorCode.SR_VDI_IN_USE.because(id + " is open for writing already");
         }
         if (node.disk == null) {
-            node.disk = new SimDisk(machine.backend(), random, plan, trace, node.content);
+            node.disk = new SimDisk(machine.backend(), random, plan, trace, node.left, server);
         }
         node.id = id;
         node.users++;
@@ -278,8 +381,18 @@ final class SimStore implements VolumeStore {
             }
 
             @Override
-            public boolean isFull() {
-                return full;
+            public boolean hasRoom(long bytes) {
+                return SimStore.this.hasRoom(bytes);
+            }
+
+            @Override
+            public SimContent newSpace() {
+                return SimStore.this.newSpace();
+            }
+
+            @Override
+            public long downNanos() {
+                return server.downNanos();
             }
 
             @Override
@@ -294,7 +407,7 @@ final class SimStore implements VolumeStore {
 
     @Override
     public void commit(List<VolumeChange> changes) {
-        finishJournal();
+        finish();
         Map<VolumeId, Entry> after = new LinkedHashMap<>();
         changes.forEach(change -> apply(change, after));
         refuseOpen(after);
@@ -303,8 +416,51 @@ final class SimStore implements VolumeStore {
         }
         committing = true;
         pause();
-        carryOut(changes, after, nextTrouble());
         committing = false;
+        if (full && !fits(changes)) {
+            throw ErrorCode.SR_NO_SPACE.because("the store is full");
+        }
+        Trouble how = nextTrouble();
+        if (how == Trouble.BEFORE) {
+            throw ErrorCode.SR_IO_ERROR.because("the commit failed before it happened");
+        }
+        ofMerge = isOfMerge(changes);
+        markMerge();
+        committing = true;
+        trace.add(40, after.size(), changes.size());
+        beLate();
+        try {
+            carryOut(after, how == Trouble.AFTER);
+        } catch (StorageException e) {
+            committing = false;
+            throw e;
+        }
+        committing = false;
+    }
+
+    private void markMerge() {
+        if (ofMerge) {
+            machine.backend().mark(SimBackend.Mark.MERGE_STEP);
+        }
+    }
+
+    /** Plans have journals, and an image that was merged loses its name. */
+    private static boolean isOfMerge(List<VolumeChange> changes) {
+        return changes.stream()
+                .anyMatch(
+                        change ->
+                                switch (change) {
+                                    case VolumeChange.Create create -> isJournal(create.id());
+                                    case VolumeChange.Delete delete -> isJournal(delete.id());
+                                    case VolumeChange.Rename rename ->
+                                            isJournal(rename.from())
+                                                    || rename.to().kind() == VolumeKind.INCOMING;
+                                    default -> false;
+                                });
+    }
+
+    private static boolean isJournal(VolumeId id) {
+        return id.kind() == VolumeKind.JOURNAL;
     }
 
     private Trouble nextTrouble() {
@@ -316,44 +472,12 @@ final class SimStore implements VolumeStore {
         return how;
     }
 
-    private void carryOut(List<VolumeChange> changes, Map<VolumeId, Entry> after, Trouble how) {
-        committing = false;
-        refuseWhenFull(changes);
-        if (how == Trouble.BEFORE) {
-            throw ErrorCode.SR_IO_ERROR.because("the commit failed before it happened");
-        }
-        committing = true;
-        trace.add(40, after.size(), changes.size());
-        beLate();
-        medium.journal = after;
-        machine.backend().mark(SimBackend.Mark.COMMITTED);
-        if (how == Trouble.AFTER) {
-            committing = false;
-            putInPlace(random.nextInt(after.size() + 1));
-            throw ErrorCode.SR_IO_ERROR.because("the commit failed after it had happened");
-        }
-        pause();
-        finishJournal();
-    }
-
     private void beLate() {
         long late = sabotage.commitsLateNanos();
         if (late > 0) {
             Map<VolumeId, Entry> before = new LinkedHashMap<>(medium.entries);
             medium.before = medium.before == null ? before : medium.before;
             machine.backend().after(late, () -> medium.before = null);
-        }
-    }
-
-    private void pause() {
-        machine.runFor(plan.delayNanos(random));
-    }
-
-    private void refuseWhenFull(List<VolumeChange> changes) {
-        boolean onlyDeletes =
-                changes.size() == 1 && changes.getFirst() instanceof VolumeChange.Delete;
-        if (full && !onlyDeletes) {
-            throw ErrorCode.SR_NO_SPACE.because("the store is full");
         }
     }
 
@@ -379,7 +503,7 @@ final class SimStore implements VolumeStore {
         switch (change) {
             case VolumeChange.Create create -> {
                 refuseExisting(create.id(), after);
-                Node node = new Node(new SimContent(create.sizeBytes()));
+                Node node = new Node(sizeFor(create.sizeBytes()), newSpace());
                 after.put(create.id(), new Entry(node, false, false, create.attributes()));
             }
             case VolumeChange.Link link -> {
@@ -425,30 +549,11 @@ final class SimStore implements VolumeStore {
         return after.values().stream().anyMatch(entry -> entry != null && entry.node() == node);
     }
 
-    private void finishJournal() {
-        putInPlace(medium.journal.size());
-        medium.journal = Map.of();
-    }
-
-    /** New names first, then those go that are to go. */
-    private void putInPlace(int count) {
-        List<Map.Entry<VolumeId, Entry>> moves = new ArrayList<>(medium.journal.entrySet());
-        moves.sort(Comparator.comparing(move -> move.getValue() == null));
-        for (Map.Entry<VolumeId, Entry> move : moves.subList(0, count)) {
-            if (move.getValue() == null) {
-                medium.entries.remove(move.getKey());
-            } else {
-                medium.entries.put(move.getKey(), move.getValue());
-                move.getValue().node().id = move.getKey();
-            }
-        }
-    }
-
     @Override
     public void recover() {
         recovering = true;
         pause();
-        finishJournal();
+        finish();
         pause();
         for (VolumeId id : List.copyOf(medium.entries.keySet())) {
             if (id.kind() == VolumeKind.INCOMING && medium.entries.get(id).node().users == 0) {

@@ -20,11 +20,8 @@ final class SimVdi {
     private static final UUID ID = new UUID(0x5EED, 2);
     private static final int REQUESTS = 16;
 
-    private static final int BUFFER_BYTES = 1 << 20;
-
     private final SimMachine machine;
     private final ActiveVdi vdi;
-    private MemorySegment buffer;
 
     /** Opens the image of the host's volume; this is also what repairs it after a crash. */
     SimVdi(SimHost host, ImageFormat format, Sabotage sabotage) {
@@ -71,12 +68,9 @@ final class SimVdi {
         vdi.device().submit(request);
     }
 
-    /** Reads and waits; what was read is there until the next call. */
+    /** Reads and waits; what was read is there until the next call for any disk of the host. */
     MemorySegment read(long offset, int length) {
-        if (buffer == null) {
-            buffer = machine.allocate(BUFFER_BYTES);
-        }
-        MemorySegment memory = buffer;
+        MemorySegment memory = machine.readBuffer();
         IoStatus[] outcome = new IoStatus[1];
         submit(BlockOp.READ, 0, offset, length, memory, 0, end -> outcome[0] = end(end));
         await(outcome, "a read");

@@ -24,8 +24,14 @@ final class SimVolume implements StoreVolume {
         /** What it is called now. */
         VolumeId id();
 
-        /** Whether there is no room to grow. */
-        boolean isFull();
+        /** Whether there is room to grow by so much. */
+        boolean hasRoom(long bytes);
+
+        /** What new space holds, from the start of the volume on; null for zeros. */
+        SimContent newSpace();
+
+        /** How long until the storage answers, in nanoseconds. */
+        long downNanos();
 
         /** It is not used any more. */
         void closed();
@@ -39,8 +45,18 @@ final class SimVolume implements StoreVolume {
                 }
 
                 @Override
-                public boolean isFull() {
-                    return false;
+                public boolean hasRoom(long bytes) {
+                    return true;
+                }
+
+                @Override
+                public SimContent newSpace() {
+                    return null;
+                }
+
+                @Override
+                public long downNanos() {
+                    return 0;
                 }
 
                 @Override
@@ -90,18 +106,18 @@ final class SimVolume implements StoreVolume {
     @Override
     public CompletionStage<Long> grow(long sizeBytes) {
         CompletableFuture<Long> grown = new CompletableFuture<>();
-        backend.after(plan.delayNanos(random), () -> grow(sizeBytes, grown));
+        backend.after(home.downNanos() + plan.delayNanos(random), () -> grow(sizeBytes, grown));
         return grown;
     }
 
     private void grow(long sizeBytes, CompletableFuture<Long> grown) {
         long size = roundUp(sizeBytes, plan.growthStepBytes());
         if (size > disk.geometry().sizeBytes()) {
-            if (home.isFull()) {
+            if (!home.hasRoom(size - disk.geometry().sizeBytes())) {
                 grown.completeExceptionally(ErrorCode.SR_NO_SPACE.because("the store is full"));
                 return;
             }
-            disk.resize(size);
+            disk.resize(size, home.newSpace());
         }
         grown.complete(disk.geometry().sizeBytes());
     }

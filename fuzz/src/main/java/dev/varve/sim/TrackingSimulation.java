@@ -115,9 +115,11 @@ final class TrackingSimulation {
         guestRandom = seed.stream("guest");
         storyRandom = seed.stream("story");
         uuids = RandomSource.of(new Random(storyRandom.nextLong()));
+        StoreKind kind = StoreKind.choose(storyRandom);
         hardware =
                 new TreeHost.Hardware(
-                        FaultPlan.choose(storyRandom),
+                        kind,
+                        kind.plan(storyRandom),
                         1 + storyRandom.nextInt(2),
                         storyRandom.nextBoolean(),
                         storyRandom.nextInt(3) == 0 ? 1 : 1 << 20);

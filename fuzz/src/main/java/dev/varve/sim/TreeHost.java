@@ -32,10 +32,12 @@ final class TreeHost implements AutoCloseable {
     /**
      * What a host is made of.
      *
+     * @param kind what its disks are kept in
      * @param stalls whether lanes stand still now and then
      * @param metadataBytes memory for the metadata of images
      */
-    record Hardware(FaultPlan plan, int lanes, boolean stalls, long metadataBytes) {}
+    record Hardware(
+            StoreKind kind, FaultPlan plan, int lanes, boolean stalls, long metadataBytes) {}
 
     private final SimMachine machine;
     private final SimStore store;
@@ -58,7 +60,15 @@ final class TreeHost implements AutoCloseable {
                         hardware.metadataBytes(),
                         hardware.stalls() ? random : null);
         sabotage.powerOn(machine);
-        store = new SimStore(machine, random, hardware.plan(), trace, medium, sabotage);
+        StoreKind kind = hardware.kind();
+        SimServer server = kind.isRemote() ? SimServer.start(machine, random) : SimServer.NONE;
+        store =
+                kind.open(
+                        new SimStore.Setting(
+                                machine, random, hardware.plan(), trace, medium, server, sabotage));
+        if (kind.isRemote()) {
+            server.restartNowAndThen(() -> store.restart(random));
+        }
         shown = sabotage.wrap(store);
         engine = new VdiEngine(machine.context(), machine.lanes(), machine.metadata());
         ImageFormat format = new Format(new VhdFormat(clock), store, sabotage);

@@ -39,58 +39,13 @@ import java.util.random.RandomGenerator;
 public final class TreeSimulation {
     private static final int MOST_DISKS = 8;
 
-    /** What happened, counted. */
-    public static final class Counts {
-        int requests;
-        int powerLosses;
-        int snapshots;
-        int clones;
-        int reverts;
-        int copies;
-        int lossesInCommit;
-        int lossesInRecover;
-        int failedCommits;
-
-        /** Nothing has happened. */
-        public Counts() {}
-
-        /** Adds those of another simulation. */
-        public void add(Counts other) {
-            requests += other.requests;
-            powerLosses += other.powerLosses;
-            snapshots += other.snapshots;
-            clones += other.clones;
-            reverts += other.reverts;
-            copies += other.copies;
-            lossesInCommit += other.lossesInCommit;
-            lossesInRecover += other.lossesInRecover;
-            failedCommits += other.failedCommits;
-        }
-
-        @Override
-        public String toString() {
-            return ("%d requests, %d losses of power (%d inside a commit, %d inside recover),"
-                            + " %d snapshots, %d clones, %d reverts, %d copies, %d operations that"
-                            + " the store made fail")
-                    .formatted(
-                            requests,
-                            powerLosses,
-                            lossesInCommit,
-                            lossesInRecover,
-                            snapshots,
-                            clones,
-                            reverts,
-                            copies,
-                            failedCommits);
-        }
-    }
-
     /**
      * What a simulation came to.
      *
      * @param traceHash equal for equal simulations
+     * @param store what kind of store it ran on
      */
-    public record Outcome(long traceHash, Counts counts) {}
+    public record Outcome(long traceHash, String store, TreeCounts counts) {}
 
     /** A disk that is there. */
     private static final class Disk {
@@ -151,11 +106,19 @@ public final class TreeSimulation {
     private final SimStore.Medium medium = new SimStore.Medium();
     private final Map<UUID, Disk> disks = new LinkedHashMap<>();
     private final List<Group> groups = new ArrayList<>();
-    private final Counts counts = new Counts();
+    private final TreeCounts counts = new TreeCounts();
+
+    private final TreeMerges merges;
 
     private TreeHost host;
     private Step pending;
+
+    /** An operation failed and may have left something that nobody needs. */
     private boolean leaks;
+
+    /** Images were merged while somebody may have read them. */
+    private boolean merged;
+
     private String doing = "nothing";
     private int names;
     private int round;
@@ -168,12 +131,15 @@ public final class TreeSimulation {
         guestRandom = seed.stream("guest");
         storyRandom = seed.stream("story");
         uuids = RandomSource.of(new Random(storyRandom.nextLong()));
+        StoreKind kind = StoreKind.choose(storyRandom);
         hardware =
                 new TreeHost.Hardware(
-                        FaultPlan.choose(storyRandom),
+                        kind,
+                        kind.plan(storyRandom),
                         1 + storyRandom.nextInt(2),
                         storyRandom.nextBoolean(),
                         storyRandom.nextInt(3) == 0 ? 1 : 1 << 20);
+        merges = new TreeMerges(seed.stream("merges"), counts);
         places = new long[1 + storyRandom.nextInt(3)];
         for (int i = 0; i < places.length; i++) {
             places[i] = VhdFormat.UNIT_BYTES * storyRandom.nextInt(4);
@@ -209,7 +175,8 @@ public final class TreeSimulation {
                     e);
         }
         trace.add(41, counts.requests, counts.powerLosses);
-        return new Outcome(trace.hash(), counts);
+        counts.seeds = 1;
+        return new Outcome(trace.hash(), hardware.kind().label(), counts);
     }
 
     // ---- a round
@@ -218,6 +185,7 @@ public final class TreeSimulation {
         try (TreeHost on =
                 new TreeHost(clock, mediumRandom, uuids, hardware, trace, medium, sabotage)) {
             host = on;
+            merges.powerOn(on);
             host.machine().betweenTurns(this::guestsWork);
             try {
                 boot(last);
@@ -252,6 +220,7 @@ public final class TreeSimulation {
         counts.powerLosses++;
         counts.lossesInCommit += unexpected && host.store().isCommitting() ? 1 : 0;
         counts.lossesInRecover += unexpected && host.store().isRecovering() ? 1 : 0;
+        counts.restarts += host.store().server().restarts();
         host.store().powerOff(crashRandom);
         for (Disk disk : disks.values()) {
             disk.crashed = true;
@@ -276,6 +245,7 @@ public final class TreeSimulation {
             host.machine().backend().losePowerAfter(1 + crashRandom.nextInt(12));
         }
         host.shown().recover();
+        host.disks().recover(host.machine().operation());
         doing = "the first look";
         List<VdiInfo> found = host.disks().scan(host.machine().operation());
         if (host.store().ids().stream().anyMatch(id -> !id.kind().isDisk())) {
@@ -309,8 +279,10 @@ public final class TreeSimulation {
         SimBackend backend = host.machine().backend();
         int count = 1 + crashRandom.nextInt(20);
         int later = crashRandom.nextInt(3) == 0 ? 0 : crashRandom.nextInt(80);
-        switch (storyRandom.nextInt(10)) {
+        switch (storyRandom.nextInt(14)) {
             case 0 -> {}
+            case 10, 11, 12, 13 ->
+                    backend.losePowerAt(SimBackend.Mark.MERGE_STEP, (count + 1) / 2, later);
             case 1, 2 -> backend.losePowerAfter(1 + crashRandom.nextInt(2500));
             case 3 -> backend.losePowerAt(SimBackend.Mark.FLUSHED, 3 * count, later);
             case 4 -> backend.losePowerAt(SimBackend.Mark.PROMISED, 2 * count, 0);
@@ -321,6 +293,8 @@ public final class TreeSimulation {
     }
 
     private void shutDown(boolean last) {
+        doing = "the end of all merges";
+        merges.endAll();
         for (Disk disk : disks.values()) {
             if (disk.vdi == null) {
                 toggle(disk); // whatever a crash has left is put in order
@@ -348,6 +322,7 @@ public final class TreeSimulation {
 
     /** What all disks hold is still right, and when they are gone nothing is left. */
     private void checkEnd() {
+        collect();
         for (Disk disk : List.copyOf(disks.values())) {
             verify(disk, true);
         }
@@ -355,9 +330,23 @@ public final class TreeSimulation {
         for (Disk disk : List.copyOf(disks.values())) {
             destroy(disk);
         }
+        host.disks().removeGarbage(host.machine().operation());
         if (!leaks && medium.count() > 0) {
             throw new SimulationFailure("when all disks are gone there is " + host.store().ids());
         }
+    }
+
+    /** With nobody at work all chains become as short as they can be. */
+    private void collect() {
+        doing = "the last merges";
+        for (Disk disk : disks.values()) {
+            detach(disk);
+        }
+        merges.collect();
+        List<VdiInfo> found = host.disks().scan(host.machine().operation());
+        checkScan(found);
+        TreeMerges.checkCollected(found);
+        merged = false;
     }
 
     // ---- what is there
@@ -386,6 +375,7 @@ public final class TreeSimulation {
     }
 
     private void checkScan(List<VdiInfo> found) {
+        counts.treesChecked++;
         Map<UUID, VdiInfo> all = new LinkedHashMap<>();
         found.forEach(info -> all.put(info.uuid(), info));
         Set<UUID> parents = new HashSet<>();
@@ -408,7 +398,7 @@ public final class TreeSimulation {
             }
         }
         for (VdiInfo info : found) {
-            if (!leaks && !info.managed() && !parents.contains(info.uuid())) {
+            if (!leaks && !merged && !info.managed() && !parents.contains(info.uuid())) {
                 throw new SimulationFailure("nothing rests on the inner node " + info);
             }
         }
@@ -443,7 +433,10 @@ public final class TreeSimulation {
             return;
         }
         doing = "a look at the content of " + disk.label + " " + disk.uuid;
-        boolean writable = storyRandom.nextInt(5) < 3;
+        // Behind a server, what is read of an image that is not in order stays only when it is put
+        // in order.
+        boolean mayChange = disk.crashed && hardware.kind().isRemote();
+        boolean writable = storyRandom.nextInt(5) < 3 || mayChange;
         SimVdi vdi = open(disk, writable);
         if (disk.otherwise != null) {
             verifyEither(disk, vdi, bluntly);
@@ -471,6 +464,8 @@ public final class TreeSimulation {
     private void verify(ModelDisk model, SimVdi vdi, Disk disk, boolean bluntly) {
         boolean blunt = bluntly || storyRandom.nextInt(4) == 0;
         new Checker(patterns, model).checkAll(vdi, disk.crashed, blunt);
+        counts.disksCompared++;
+        counts.sectorsCompared += model.sizeBytes() / Patterns.SECTOR;
     }
 
     private void verifyEither(Disk disk, SimVdi vdi, boolean bluntly) {
@@ -514,7 +509,12 @@ public final class TreeSimulation {
     // ---- operations
 
     private void step() {
-        switch (storyRandom.nextInt(22)) {
+        switch (storyRandom.nextInt(36)) {
+            case 31, 32, 33, 34, 35 -> lengthen(any());
+            case 22, 23, 24, 25 -> beginMerge();
+            case 26, 27, 28 -> finishMerge();
+            case 29 -> cancelMerge();
+            case 30 -> removeGarbage();
             case 0, 1, 2, 3, 4 -> snapshot();
             case 5, 6 -> cloneOne(any());
             case 7, 8, 9 -> revert();
@@ -581,7 +581,7 @@ public final class TreeSimulation {
 
     /** A failed operation has left everything as it was, or has happened nevertheless. */
     private void afterFailure(String what) {
-        counts.failedCommits++;
+        counts.failures++;
         doing = "a look after a failure of " + what;
         List<Disk> made = pending.made;
         learn();
@@ -628,10 +628,15 @@ public final class TreeSimulation {
         for (int count = 1 + storyRandom.nextInt(3); count > 0; count--) {
             Disk source = any();
             if (!sources.contains(source)) {
-                makeSure(source);
                 sources.add(source);
             }
         }
+        snapshot(sources);
+    }
+
+    /** Gives the first one. */
+    private Optional<Disk> snapshot(List<Disk> sources) {
+        sources.forEach(this::makeSure);
         List<SnapshotSpec> specs = new ArrayList<>();
         List<Disk> made = new ArrayList<>();
         for (Disk source : sources) {
@@ -659,6 +664,7 @@ public final class TreeSimulation {
                 };
         step.made.addAll(made);
         attempt("snapshot " + specs, step);
+        return made.stream().findFirst();
     }
 
     private void endBranches(List<Disk> sources, List<Disk> made, boolean confirmed) {
@@ -807,6 +813,57 @@ public final class TreeSimulation {
                 };
         step.gone = disk;
         attempt("destroy " + disk.uuid, step);
+    }
+
+    // ---- merges
+
+    /** An operation that changes nothing that disks show. */
+    private void attemptQuietly(String what, Runnable work) {
+        merged = true;
+        attempt(
+                what,
+                new Step() {
+                    @Override
+                    void run() {
+                        work.run();
+                    }
+                });
+    }
+
+    /** Makes the chain of a disk longer, and mostly has it made shorter again. */
+    private void lengthen(Disk disk) {
+        for (int nodes = 1 + storyRandom.nextInt(3); nodes > 0; nodes--) {
+            Optional<Disk> snapshot = snapshot(List.of(disk));
+            host.machine().runFor(storyRandom.nextLong(1, 5_000_000));
+            snapshot.filter(made -> disks.containsKey(made.uuid)).ifPresent(this::destroy);
+        }
+        for (int merging = storyRandom.nextInt(3); merging > 0; merging--) {
+            beginMerge();
+        }
+    }
+
+    private void beginMerge() {
+        attemptQuietly("the beginning of a merge", merges::begin);
+    }
+
+    private void finishMerge() {
+        if (merges.isAny()) {
+            attemptQuietly("the end of a merge", merges::finish);
+        } else {
+            beginMerge();
+        }
+    }
+
+    private void cancelMerge() {
+        if (merges.isAny()) {
+            attemptQuietly("giving up a merge", merges::cancel);
+        }
+    }
+
+    private void removeGarbage() {
+        attemptQuietly(
+                "removing garbage",
+                () -> host.disks().removeGarbage(host.machine().operation()));
     }
 
     private void toggle(Disk disk) {

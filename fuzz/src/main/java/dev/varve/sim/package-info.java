@@ -33,17 +33,41 @@
  *       batmap.
  * </ul>
  *
- * <p>For trees, besides:
+ * <p>For trees, besides, on each of the stores:
+ *
+ * <table>
+ * <caption>stores</caption>
+ * <tr><th>store</th><th>stands for</th><th>commits</th><th>sizes</th><th>what was not flushed is
+ * lost</th></tr>
+ * <tr><td>{@link dev.varve.sim.FileSimStore file}</td><td>a directory</td><td>a journal, then one
+ * name after the other</td><td>durable in order, with a flush</td><td>with the host's
+ * power</td></tr>
+ * <tr><td>{@link dev.varve.sim.MemoryVolumeStore memory}</td><td>logical volumes</td><td>one
+ * change</td><td>whole extents, durable at once; blocks of 4096 bytes; new space is zero or
+ * not</td><td>with the host's power</td></tr>
+ * <tr><td>{@link dev.varve.sim.SimServer remote} files, blocks</td><td>NFS, iSCSI</td><td>as the
+ * one or the other</td><td>durable at once</td><td>with a restart of the server, whether the host
+ * goes on or not</td></tr>
+ * </table>
  *
  * <ul>
  *   <li><b>Loss of power at any event</b> of creating, snapshotting one or several disks, cloning,
  *       reverting, copying, making larger, destroying, attaching, detaching, looking at everything,
- *       and of a store that recovers; often around the moment when a commit of names has happened,
+ *       of merges of up to four pairs of images at once, in both directions, of inner nodes and of
+ *       leaves that are written meanwhile, of giving them up and of removing garbage, and of a
+ *       store that recovers; often around the moment when a commit of names has happened,
  *       or when a guest is told that something is durable just after its disk has changed over to a
- *       new leaf.
- *   <li><b>Commits that fail</b>: before they have happened, or after, with any part of them in
- *       place, to be finished by the next commit. One in a row.
- *   <li><b>A full store</b>: volumes do not grow, and only single removals are committed.
+ *       new leaf; and right before and right after each step of the journal of a merge.
+ *   <li><b>Commits that fail</b>: before they have happened, or after, with what the store allows
+ *       of them in place, to be finished by the next commit: the reply was lost. One in a row.
+ *   <li><b>A server that is restarted</b> at any event, up to 24 times while a host is on, and
+ *       while none is: it forgets or tears what was not flushed, answers nothing for up to 300 ms,
+ *       and the host learns of it with the first reply after it. What was on its way is carried out
+ *       after it, also when it had been before. It goes on when the host loses its power: what that
+ *       had not flushed is still to be seen, and is lost later.
+ *   <li><b>Replies that are lost</b>: the request is carried out a second time.
+ *   <li><b>A full store</b>: volumes do not grow, and only what gives room back is committed.
+ *   <li><b>New space with something in it</b>, where a store does not make it zero.
  *   <li><b>One or two lanes</b>, of which one comes late to its tasks now and then; plenty of
  *       memory for metadata or hardly any.
  * </ul>
@@ -64,14 +88,17 @@
  * snapshot or clone that was confirmed holds what its source held at one instant of the operation,
  * for ever; several snapshots are of one instant: what was begun when something was over that
  * another lacks is in none. One that was not confirmed holds, in each sector, something that its
- * source held since the operation began. After an orderly end all images are in order, no metadata
- * is in memory, no inner node is left over; and when all disks are destroyed the store is empty.
+ * source held since the operation began. Merges change what no disk holds. After an orderly end all
+ * images are in order, no metadata is in memory, no inner node is left over; when everything was
+ * merged that can be, several images rest on each inner node, so that a disk without snapshots and
+ * clones is a single image; and when all disks are destroyed the store is empty.
  *
  * <h2>What is not checked</h2>
  *
  * <ul>
  *   <li>Sectors that come back changed by themselves, reads that fail, flushes that fail: the
- *       medium tells the truth and does what it is told. Commits that fail several times in a row.
+ *       medium tells the truth and does what it is told. Commits that fail several times in a row,
+ *       and requests that a server carries out after their sender has given up on them.
  *   <li>What a guest gets that sends overlapping requests at the same time.
  *   <li>Sectors of a block whose bit is clear: after a crash they may hold data of writes that were
  *       never acknowledged as safe. We read zeros there; a reader that ignores bitmaps does not.

@@ -94,6 +94,11 @@ class TreeCanaryTest {
                 }
 
                 @Override
+                public long lossEpoch() {
+                    return medium.lossEpoch();
+                }
+
+                @Override
                 public void submit(BlockRequest request) {
                     request.push(
                             end -> {
@@ -158,6 +163,50 @@ class TreeCanaryTest {
                             .ifPresent(node -> more.add(new VolumeChange.Delete(node.id())));
                     return more;
                 }
+            };
+        }
+    }
+
+    /** A merge is committed before what an inner node has got is durable. */
+    private static final class MergesBeforeTheData implements TreeSabotage {
+        @Override
+        public ImageLayer wrap(ImageLayer layer, Supplier<VolumeId> name) {
+            return new ForwardingLayer(layer) {
+                @Override
+                public void commit(CommitListener listener) {
+                    if (layer.info().hidden()) {
+                        layer.commit(status -> {});
+                        listener.committed(IoStatus.OK);
+                    } else {
+                        layer.commit(listener);
+                    }
+                }
+            };
+        }
+    }
+
+    /** Nobody is told that a server was restarted. */
+    private static final class LossesAreNotTold implements TreeSabotage {
+        @Override
+        public BlockDevice front(BlockDevice medium) {
+            return new BlockDevice() {
+                @Override
+                public Geometry geometry() {
+                    return medium.geometry();
+                }
+
+                @Override
+                public Set<BlockFeature> features() {
+                    return medium.features();
+                }
+
+                @Override
+                public void submit(BlockRequest request) {
+                    medium.submit(request);
+                }
+
+                @Override
+                public void close() {}
             };
         }
     }
@@ -241,6 +290,16 @@ class TreeCanaryTest {
     @Test
     void findsAnIndexThatMissesLateWrites() {
         assertFound(IndexMissesLateWrites::new);
+    }
+
+    @Test
+    void findsMergesThatAreCommittedBeforeTheirData() {
+        assertFound(MergesBeforeTheData::new);
+    }
+
+    @Test
+    void findsLossesThatAreNotTold() {
+        assertFound(LossesAreNotTold::new);
     }
 
     @Test

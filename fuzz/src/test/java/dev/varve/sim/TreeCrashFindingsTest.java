@@ -39,7 +39,7 @@ class TreeCrashFindingsTest {
                 clock,
                 random,
                 uuids,
-                new TreeHost.Hardware(FaultPlan.plain(), 1, false, 1 << 20),
+                new TreeHost.Hardware(StoreKind.FILE, FaultPlan.plain(), 1, false, 1 << 20),
                 new Trace(),
                 medium,
                 TreeSabotage.NONE);

@@ -8,8 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
@@ -21,24 +19,18 @@ import java.util.random.RandomGeneratorFactory;
  */
 @Tag("sim")
 class TreeCrashSimulationTest {
-    private static final int FIXED_SEEDS = 700;
+    private static final int FIXED_SEEDS = 500;
     private static final int MOST_FAILURES = 5;
 
     private static void assertNoFailures(long first, int count) {
-        List<String> failures = new ArrayList<>();
-        TreeSimulation.Counts counts = new TreeSimulation.Counts();
-        for (long seed = first; seed < first + count; seed++) {
-            try {
-                counts.add(TreeSimulation.run(new Seed(seed)).counts());
-            } catch (SimulationFailure e) {
-                failures.add(e.getMessage());
-                if (failures.size() == MOST_FAILURES) {
-                    break;
-                }
-            }
+        SimulationSummary summary = new SimulationSummary();
+        for (long seed = first;
+                seed < first + count && summary.failures().size() < MOST_FAILURES;
+                seed++) {
+            summary.runTrees(new Seed(seed));
         }
-        System.out.printf("trees, %d seeds: %s%n", count, counts);
-        assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
+        summary.lines().forEach(System.out::println);
+        assertTrue(summary.failures().isEmpty(), () -> String.join("\n\n", summary.failures()));
     }
 
     @Test

@@ -11,9 +11,7 @@ import dev.varve.vdi.image.ImageLayer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
@@ -28,23 +26,15 @@ class VhdCrashSimulationTest {
     private static final int FIXED_SEEDS = 1000;
     private static final int MOST_FAILURES = 5;
 
-    private static List<String> failures(Iterable<Long> seeds) {
-        List<String> failures = new ArrayList<>();
-        for (long seed : seeds) {
-            try {
-                Simulation.run(new Seed(seed));
-            } catch (SimulationFailure e) {
-                failures.add(e.getMessage());
-                if (failures.size() == MOST_FAILURES) {
-                    break;
-                }
-            }
+    private static void assertNoFailures(long first, int count) {
+        SimulationSummary summary = new SimulationSummary();
+        for (long seed = first;
+                seed < first + count && summary.failures().size() < MOST_FAILURES;
+                seed++) {
+            summary.runDisk(new Seed(seed));
         }
-        return failures;
-    }
-
-    private static void assertNone(List<String> failures) {
-        assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
+        summary.lines().forEach(System.out::println);
+        assertTrue(summary.failures().isEmpty(), () -> String.join("\n\n", summary.failures()));
     }
 
     @Test
@@ -54,11 +44,7 @@ class VhdCrashSimulationTest {
             Simulation.run(new Seed(only)); // with the whole stack trace
             return;
         }
-        List<Long> seeds = new ArrayList<>();
-        for (long seed = 1; seed <= FIXED_SEEDS; seed++) {
-            seeds.add(seed);
-        }
-        assertNone(failures(seeds));
+        assertNoFailures(1, FIXED_SEEDS);
     }
 
     @Test
@@ -68,11 +54,7 @@ class VhdCrashSimulationTest {
         long first = random.nextLong(1L << 48);
         int count = Integer.getInteger("sim.seeds", 10_000);
         System.out.printf("simulating %d seeds from %d on%n", count, first);
-        List<Long> seeds = new ArrayList<>();
-        for (long seed = first; seed < first + count; seed++) {
-            seeds.add(seed);
-        }
-        assertNone(failures(seeds));
+        assertNoFailures(first, count);
     }
 
     /** Counts how often room is given up, and how often it may be used anew. */

@@ -23,6 +23,7 @@ public final class AlignmentFilter extends BlockFilter {
     private static final int UNIT_BYTES = Geometry.SECTOR_BYTES;
 
     private final BlockCompletion unlock = this::unlock;
+    private final BlockCompletion discarded = this::discarded;
     private final BlockCompletion chunkRead = this::chunkRead;
     private final BlockCompletion chunkDone = this::chunkDone;
 
@@ -103,13 +104,22 @@ public final class AlignmentFilter extends BlockFilter {
             request.complete(IoStatus.OK);
             return;
         }
-        request.offset = start;
-        request.length = end - start;
-        if (block > UNIT_BYTES) {
-            lockAndRun(request);
-        } else {
+        if (block == UNIT_BYTES) {
             next().submit(request);
+            return;
         }
+        BlockRequest whole = request.context.acquire();
+        whole.set(BlockOp.DISCARD, request.flags, start, end - start);
+        whole.parent = request;
+        whole.push(discarded);
+        lockAndRun(whole);
+    }
+
+    private void discarded(BlockRequest whole) {
+        BlockRequest request = whole.parent;
+        IoStatus status = whole.status;
+        whole.context.release(whole);
+        request.complete(status);
     }
 
     // ---- locks on blocks

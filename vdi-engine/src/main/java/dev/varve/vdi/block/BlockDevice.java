@@ -18,11 +18,25 @@ import java.util.Set;
  * completed.
  */
 public interface BlockDevice extends AutoCloseable {
+    /** The {@link #lossEpoch()} of a device that forgets nothing as long as the host runs. */
+    long NO_LOSS = 0;
+
     /** Its shape now; the size may grow. */
     Geometry geometry();
 
     /** What it can do. */
     Set<BlockFeature> features();
+
+    /**
+     * A number that has changed when the device may have forgotten writes that had completed and
+     * that no flush had made durable: the server behind it was restarted. When a request completes,
+     * every loss before it was carried out shows here. Sizes are not forgotten.
+     *
+     * <p>{@link #NO_LOSS} for a device that only loses them together with the host.
+     */
+    default long lossEpoch() {
+        return NO_LOSS;
+    }
 
     /**
      * Starts a request. Its range, alignment and kind were checked by the {@link DeviceGraph} the

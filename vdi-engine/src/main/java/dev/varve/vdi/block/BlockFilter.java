@@ -66,6 +66,11 @@ public abstract class BlockFilter implements BlockDevice {
     }
 
     @Override
+    public long lossEpoch() {
+        return next.lossEpoch();
+    }
+
+    @Override
     public void submit(BlockRequest request) {
         next.submit(request);
     }

@@ -105,6 +105,11 @@ public final class DeviceGraph implements BlockDevice {
     }
 
     @Override
+    public long lossEpoch() {
+        return top.lossEpoch();
+    }
+
+    @Override
     public void submit(BlockRequest request) {
         IoStatus refusal = refusal(request);
         if (refusal != IoStatus.OK) {

@@ -209,7 +209,7 @@ final class ImageBranches {
 
     private void putInOrder(VolumeId id, ImageFormat format, boolean hidden, Operation operation) {
         try (OpenVolume open = engine.open(store.open(id, true), true)) {
-            ImageLayer layer = format.open(open.access(operation), true);
+            ImageLayer layer = open.openImage(format, true, operation);
             layer.seal(open.access(operation), hidden);
         }
     }

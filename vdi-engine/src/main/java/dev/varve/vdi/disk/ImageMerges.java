@@ -580,9 +580,13 @@ final class ImageMerges {
 
     private void recoverAlone(Operation operation) {
         if (plans.isUnfinished()) {
-            List<VolumeId> changed = plans.recover(operation);
-            changed.forEach(tree::remove);
-            engine.forget(parents, changed);
+            RolePlans.Finished finished = plans.recover(operation);
+            finished.changed().forEach(tree::remove);
+            engine.forget(parents, finished.changed());
+            synchronized (nameless) {
+                nameless.addAll(finished.nameless());
+            }
+            removeNameless();
         }
     }
 }

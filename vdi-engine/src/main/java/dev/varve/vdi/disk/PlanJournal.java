@@ -64,6 +64,10 @@ record PlanJournal(
     static final int SECTOR = 512;
     private static final long COOKIE = 0x76617276706C616EL;
     private static final int VERSION = 1;
+
+    /** No volume has larger blocks. */
+    private static final int PAGE = 4096;
+
     private static final int MOST_BYTES = 1 << 20;
 
     PlanJournal {
@@ -71,11 +75,10 @@ record PlanJournal(
         renames = List.copyOf(renames);
     }
 
-    /** The content of the volume, in whole sectors. */
+    /** The content of the volume, in whole pages: some volumes consist of blocks of that size. */
     byte[] encode() {
         byte[] body = body();
-        int sectors = 1 + (body.length + SECTOR - 1) / SECTOR;
-        byte[] bytes = new byte[sectors * SECTOR];
+        byte[] bytes = new byte[(SECTOR + body.length + PAGE - 1) / PAGE * PAGE];
         ByteBuffer.wrap(bytes)
                 .putLong(COOKIE)
                 .putInt(VERSION)

@@ -145,23 +145,27 @@ final class RolePlans {
     }
 
     /**
-     * Finishes what a crash or a failure interrupted.
+     * What was finished.
      *
-     * @return the volumes whose names now stand for something else
+     * @param changed the volumes whose names now stand for something else
+     * @param nameless images that have lost their names, which may still be read
      */
-    List<VolumeId> recover(Operation operation) {
-        List<VolumeId> changed = new ArrayList<>();
+    record Finished(List<VolumeId> changed, List<VolumeId> nameless) {}
+
+    /** Finishes what a crash or a failure interrupted. */
+    Finished recover(Operation operation) {
+        Finished finished = new Finished(new ArrayList<>(), new ArrayList<>());
         for (VolumeId id : store.ids()) {
             if (id.kind() == VolumeKind.JOURNAL) {
-                changed.addAll(finish(id, operation));
+                finish(id, finished, operation);
             }
         }
-        return changed;
+        return finished;
     }
 
-    private List<VolumeId> finish(VolumeId journal, Operation operation) {
+    private void finish(VolumeId journal, Finished finished, Operation operation) {
         PlanJournal plan = read(journal, operation);
-        List<VolumeId> changed = new ArrayList<>();
+        List<VolumeId> changed = finished.changed();
         List<VolumeChange> changes = new ArrayList<>();
         if (store.find(plan.image()).isPresent()) {
             changed.add(plan.image());
@@ -175,7 +179,10 @@ final class RolePlans {
         }
         changes.add(new VolumeChange.Delete(journal));
         store.commit(changes);
-        return changed;
+        plan.renames().stream()
+                .map(VolumeChange.Rename::to)
+                .filter(to -> to.kind() == VolumeKind.INCOMING && store.find(to).isPresent())
+                .forEach(finished.nameless()::add);
     }
 
     private PlanJournal read(VolumeId journal, Operation operation) {
@@ -197,6 +204,7 @@ final class RolePlans {
     private void finishRole(PlanJournal plan, Operation operation) {
         ImageFormat format = format(plan.image());
         try (OpenVolume open = engine.open(store.open(plan.image(), true), true)) {
+            open.keepLeftovers(operation);
             BlockAccess access = open.access(operation);
             Optional<List<ImagePatch>> anew = patches(format, access, plan.role());
             ImagePatch.apply(anew.orElse(plan.patches()), access);

@@ -304,15 +304,21 @@ public final class ImageDevice implements BlockDevice, Waiter {
                         && request.firstFailure == IoStatus.OK
                         && leaf.needsCommit(request.offset, request.length);
         boolean both = durable && version.merge != null && version.merge.isMirroring();
+        if (both && request.firstFailure == IoStatus.OK) {
+            commit(status -> end(request, status));
+        } else if (commits) {
+            leaf.commit(status -> end(request, status));
+        } else {
+            end(request, request.firstFailure);
+        }
+    }
+
+    /** Until here the images that it concerns stay open. */
+    private void end(BlockRequest request, IoStatus status) {
+        ImageChain.Version version = (ImageChain.Version) request.version;
         request.version = null;
         chain.leave(version);
-        if (both && request.firstFailure == IoStatus.OK) {
-            commit(request::complete);
-        } else if (commits) {
-            leaf.commit(request::complete);
-        } else {
-            request.complete(request.firstFailure);
-        }
+        request.complete(status);
     }
 
     // ---- commits

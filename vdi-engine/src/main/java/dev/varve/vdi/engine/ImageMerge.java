@@ -143,7 +143,7 @@ public final class ImageMerge {
         OpenVolume volume = new OpenVolume(lane, pair.source().open(id, true), true);
         try {
             return new OpenLayer(
-                    volume, pair.source().format(id).open(volume.access(operation), true));
+                    volume, volume.openImage(pair.source().format(id), true, operation));
         } catch (RuntimeException | Error e) {
             volume.close();
             throw e;

@@ -5,11 +5,15 @@ package dev.varve.vdi.engine;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.AlignmentFilter;
+import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockFilter;
 import dev.varve.vdi.block.DeviceGraph;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.block.NodePermission;
+import dev.varve.vdi.filter.ResendFilter;
 import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.StoreVolume;
 
 import java.util.EnumSet;
@@ -48,12 +52,20 @@ public final class OpenVolume implements AutoCloseable {
         this.lane = lane;
         this.volume = volume;
         this.device = new DeviceGraph(volume.device());
+        if (writable && mayLose()) {
+            device.insert(new ResendFilter());
+        }
         filters.forEach(device::insert);
         device.insert(new AlignmentFilter());
         device.addUser(
                 "engine",
                 writable ? EnumSet.allOf(NodePermission.class) : EnumSet.of(NodePermission.READ),
                 Set.of(NodePermission.READ));
+    }
+
+    /** Whether the storage can lose what was not flushed while this host goes on. */
+    private boolean mayLose() {
+        return volume.device().lossEpoch() != BlockDevice.NO_LOSS;
     }
 
     /** The lane that runs it. */
@@ -69,6 +81,25 @@ public final class OpenVolume implements AutoCloseable {
     /** Its device on the lane. */
     public DeviceGraph device() {
         return device;
+    }
+
+    /**
+     * Makes durable what the last user of the volume wrote and did not flush. In storage that
+     * outlives hosts it is still to be seen, and may be lost later. Whoever changes what is in a
+     * volume as he finds it calls this before he looks. Blocks.
+     */
+    public void keepLeftovers(Operation operation) {
+        if (mayLose()) {
+            access(operation).flush();
+        }
+    }
+
+    /** Opens the image in the volume; for writing, after {@link #keepLeftovers}. */
+    public ImageLayer openImage(ImageFormat format, boolean writable, Operation operation) {
+        if (writable) {
+            keepLeftovers(operation);
+        }
+        return format.open(access(operation), writable);
     }
 
     /** The volume for code that may wait, under the deadline of an operation. */

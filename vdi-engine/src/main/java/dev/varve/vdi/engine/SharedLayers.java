@@ -92,7 +92,7 @@ final class SharedLayers {
             Lane lane, ParentSource source, VolumeId id, Operation operation) {
         OpenVolume volume = new OpenVolume(lane, source.open(id, false), false);
         try {
-            return new OpenLayer(volume, source.format(id).open(volume.access(operation), false));
+            return new OpenLayer(volume, volume.openImage(source.format(id), false, operation));
         } catch (RuntimeException | Error e) {
             volume.close();
             throw e;
@@ -103,7 +103,7 @@ final class SharedLayers {
         ImageFormat format = source.format(id);
         StoreVolume writable = source.open(id, true);
         try (OpenVolume volume = new OpenVolume(lane, writable, true)) {
-            ImageLayer layer = format.open(volume.access(operation), true);
+            ImageLayer layer = volume.openImage(format, true, operation);
             layer.seal(volume.access(operation), layer.info().hidden() || source.isHidden(id));
         }
     }

@@ -200,7 +200,7 @@ public final class VdiEngine implements AutoCloseable {
             Operation operation) {
         Deque<OpenLayer> layers = new ArrayDeque<>();
         try {
-            ImageLayer layer = leaf.format().open(volume.access(operation), writable);
+            ImageLayer layer = volume.openImage(leaf.format(), writable, operation);
             layers.add(new OpenLayer(volume, layer));
             Set<VolumeId> seen = new HashSet<>(Set.of(leaf.volume().id()));
             while (layers.getFirst().layer().info().parent().isPresent()) {
@@ -250,7 +250,7 @@ public final class VdiEngine implements AutoCloseable {
             ActiveVdi vdi, StoreVolume volume, ImageFormat format, Operation operation) {
         OpenVolume open = new OpenVolume(vdi.lane(), volume, true);
         try {
-            return new OpenLayer(open, format.open(open.access(operation), true));
+            return new OpenLayer(open, open.openImage(format, true, operation));
         } catch (RuntimeException | Error e) {
             open.close();
             throw e;

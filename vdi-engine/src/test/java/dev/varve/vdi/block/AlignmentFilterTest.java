@@ -72,6 +72,21 @@ class AlignmentFilterTest implements BlockDeviceContract {
         return request.data(memory, misplaced);
     }
 
+    /** Whoever sent the request may count on what it asked for. */
+    @Test
+    void aDiscardKeepsTheRangeThatItWasSentWith() {
+        MemoryDevice device = device(4096);
+        DeviceGraph graph = graph(device, new AlignmentFilter());
+        device.content().fill((byte) 1);
+        BlockRequest discard = lane.submit(graph, BlockOp.DISCARD, 0, SECTOR, 8192);
+        assertEquals(IoStatus.OK, discard.status);
+        assertEquals(SECTOR, discard.offset);
+        assertEquals(8192, discard.length);
+        assertEquals(1, device.content().get(ValueLayout.JAVA_BYTE, 4095));
+        assertEquals(0, device.content().get(ValueLayout.JAVA_BYTE, 4096));
+        assertEquals(1, device.content().get(ValueLayout.JAVA_BYTE, 8192));
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {512, 4096})
     void takesMemoryAtAnyAddress(int blockBytes) {
