@@ -199,25 +199,41 @@ final class RawConnection extends ChannelInboundHandlerAdapter {
     private int take(ByteBuffer target, long waitMillis) throws IOException {
         lock.lock();
         try {
+            return awaitInput(waitMillis) ? copy(target) : -1;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until the peer has sent something; false when it has ended the connection instead. */
+    boolean awaitInput() throws IOException {
+        lock.lock();
+        try {
+            return awaitInput(timeoutMillis);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean awaitInput(long waitMillis) throws IOException {
+        try {
             long left = TimeUnit.MILLISECONDS.toNanos(waitMillis);
             while (chunks.isEmpty()) {
                 if (failure != null) {
                     throw failure;
                 }
                 if (ended) {
-                    return -1;
+                    return false;
                 }
                 if (left <= 0) {
                     throw new SocketTimeoutException("the peer has gone silent");
                 }
                 left = arrived.awaitNanos(left);
             }
-            return copy(target);
+            return true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("the connection is being closed", e);
-        } finally {
-            lock.unlock();
         }
     }
 

@@ -69,6 +69,11 @@ public final class StreamedExchange {
         return request.header("transfer-encoding").isPresent();
     }
 
+    /** Waits for the first byte of a body without a length; false when the peer ends instead. */
+    public boolean hasBody() throws IOException {
+        return raw.awaitInput();
+    }
+
     /** The body. It ends where its length says; when the peer ends it earlier a read fails. */
     public ReadableByteChannel body() throws IOException {
         return new Body(raw.source(), bodyLength());

@@ -52,9 +52,7 @@ public final class ImportHandler implements Route.Streaming {
                     Map.of());
             return;
         }
-        if (wanted.get("task_id").isEmpty() && exchange.bodyLength() == 0) {
-            // Somebody wants to know whether this is the right place.
-            exchange.respond(200, "text/plain", 0, Map.of());
+        if (wanted.get("task_id").isEmpty() && isQuestion(exchange)) {
             return;
         }
         TransferTask task;
@@ -73,6 +71,20 @@ public final class ImportHandler implements Route.Streaming {
                         throw e.getCause();
                     }
                 });
+    }
+
+    /**
+     * Before the body some clients send a request without any, and without a task, to see whether
+     * this is the right place: sometimes with a length, though none comes. It changes nothing and
+     * must not be in the way of the next.
+     */
+    private static boolean isQuestion(StreamedExchange exchange) throws IOException {
+        long length = exchange.bodyLength();
+        if (length > 0) {
+            return false;
+        }
+        exchange.respond(200, "text/plain", length, Map.of());
+        return length == 0 || !exchange.hasBody();
     }
 
     private String receive(TransferRequest wanted, TransferTask task, StreamedExchange exchange)

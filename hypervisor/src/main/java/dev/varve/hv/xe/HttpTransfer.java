@@ -191,6 +191,9 @@ final class HttpTransfer {
                 long done = body.write(to, shown);
                 to.flush();
                 shown.finish(done);
+            } catch (LocalFileException e) {
+                shown.breakOff();
+                throw e;
             } catch (IOException e) {
                 shown.breakOff();
                 throw new RefusedException("the daemon ended the connection", true);
@@ -205,13 +208,13 @@ final class HttpTransfer {
                 (to, shown) -> {
                     byte[] buffer = new byte[COPY_BYTES];
                     long done = 0;
-                    int count = from.read(buffer);
-                    while (count >= 0) {
+                    int count = read(from, buffer);
+                    while (count > 0) {
                         to.write(buffer, 0, count);
                         done += count;
                         shown.show(done);
                         heartbeat.beat();
-                        count = from.read(buffer);
+                        count = read(from, buffer);
                     }
                     return done;
                 });
@@ -225,7 +228,7 @@ final class HttpTransfer {
                 (to, shown) -> {
                     byte[] buffer = new byte[COPY_BYTES];
                     long done = 0;
-                    int count = from.readNBytes(buffer, 0, COPY_BYTES);
+                    int count = read(from, buffer);
                     while (count > 0) {
                         int padded = (count + 511) / 512 * 512;
                         Arrays.fill(buffer, count, padded, (byte) 0);
@@ -234,11 +237,29 @@ final class HttpTransfer {
                         done += count;
                         shown.show(done);
                         heartbeat.beat();
-                        count = from.readNBytes(buffer, 0, COPY_BYTES);
+                        count = read(from, buffer);
                     }
                     to.write(chunkHead(0, 0));
                     return done;
                 });
+    }
+
+    /** A file that cannot be read is no failure of the daemon. */
+    private static int read(InputStream from, byte[] buffer) throws LocalFileException {
+        try {
+            return from.readNBytes(buffer, 0, buffer.length);
+        } catch (IOException e) {
+            throw new LocalFileException("the file cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /** The file at this end fails. */
+    private static final class LocalFileException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        LocalFileException(String message, IOException cause) {
+            super(message, cause);
+        }
     }
 
     private static byte[] chunkHead(long offset, int length) {

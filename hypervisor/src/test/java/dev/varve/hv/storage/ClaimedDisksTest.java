@@ -403,6 +403,43 @@ final class ClaimedDisksTest {
     }
 
     @Test
+    void claimsDisksThatAreShownForReading() {
+        disks.read(VDI, null, null);
+        disks.compare(VDI, OTHER, null, null);
+        active.add(VDI);
+        disks.compare(VDI, OTHER, null, null);
+        assertEquals(
+                List.of(
+                        "acquire READ 1",
+                        "read",
+                        "release 1",
+                        "acquire READ 1",
+                        "acquire READ 2",
+                        "compare",
+                        "release 2",
+                        "release 1",
+                        "acquire READ 2",
+                        "compare",
+                        "release 2"),
+                steps);
+    }
+
+    @Test
+    void claimsADiskThatGetsOtherContentForWriting() {
+        disks.replace(VDI, null, null);
+        disks.overwrite(VDI, null, null);
+        assertEquals(
+                List.of(
+                        "acquire WRITE 1",
+                        "replace",
+                        "release 1",
+                        "acquire WRITE 1",
+                        "overwrite",
+                        "release 1"),
+                steps);
+    }
+
+    @Test
     void leavesTheClaimForUsingADiskToItsUser() {
         disks.activate(VDI, true, null);
         assertEquals(List.of("activate"), steps);

@@ -121,6 +121,23 @@ final class HttpTransfersTest {
         requireModel();
     }
 
+    /**
+     * Before a stream whose length it does not know, a client asks with the length that it sends.
+     */
+    @Test
+    void takesAProbeWithALengthAndLeavesTheDiskAlone() throws Exception {
+        try (Socket socket = daemon.connect()) {
+            TransferDaemon.begin(
+                    socket,
+                    "PUT /import_raw_vdi/?session_id=%s&vdi=%s&format=raw HTTP/1.1\r\nHost: x\r\ncontent-length: 1125899906842624"
+                            .formatted(daemon.session, vdi));
+            assertTrue(TransferDaemon.head(socket.getInputStream()).startsWith("HTTP/1.1 200"));
+            fill(model, 2 << 20, 100);
+            assertEquals("success", daemon.bringIn(vdi, "&format=raw", model));
+        }
+        requireModel();
+    }
+
     /** Some clients send the largest length that they can and cut the connection at the end. */
     @Test
     void takesALengthThatNobodyKnows() throws Exception {
