@@ -9,6 +9,7 @@ import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.cbt.ChangeLogHeader;
 import dev.varve.vdi.cbt.ChangedBlocks;
+import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiInfo;
 import dev.varve.vdi.disk.VdiSpec;
@@ -34,7 +35,8 @@ import java.util.random.RandomGenerator;
 
 /**
  * The life of one disk whose changed blocks are tracked: a guest changes it while snapshots are
- * taken and removed, while it is reverted and made larger, and the power goes off at any moment.
+ * taken and removed, while images are merged, while it is reverted and made larger, and the power
+ * goes off at any moment.
  *
  * <p>After each loss of power every snapshot and the disk are read whole. What is claimed: a block
  * by which two of them differ is told as changed, whenever they can be compared; and the disk can
@@ -57,6 +59,7 @@ final class TrackingSimulation {
         int differing;
         int blocks;
         int failures;
+        int merges;
 
         void add(Counts other) {
             requests += other.requests;
@@ -66,14 +69,22 @@ final class TrackingSimulation {
             differing += other.differing;
             blocks += other.blocks;
             failures += other.failures;
+            merges += other.merges;
         }
 
         @Override
         public String toString() {
-            return ("%d requests, %d losses of power, %d operations that the store made fail, %d"
-                            + " comparisons: of %d blocks %d differed and %d were told")
+            return ("%d requests, %d losses of power, %d merges, %d operations that the store made"
+                        + " fail, %d comparisons: of %d blocks %d differed and %d were told")
                     .formatted(
-                            requests, powerLosses, failures, comparisons, blocks, differing, told);
+                            requests,
+                            powerLosses,
+                            merges,
+                            failures,
+                            comparisons,
+                            blocks,
+                            differing,
+                            told);
         }
     }
 
@@ -167,6 +178,7 @@ final class TrackingSimulation {
     private void powerOn() {
         host = new TreeHost(clock, mediumRandom, uuids, hardware, trace, medium, sabotage);
         host.store().recover();
+        host.disks().recover(operation());
         host.disks().scan(operation());
     }
 
@@ -199,7 +211,7 @@ final class TrackingSimulation {
             host.store().fail(how, storyRandom.nextInt(4));
         }
         try {
-            act(storyRandom.nextInt(16));
+            act(storyRandom.nextInt(20));
         } catch (StorageException e) {
             if (!troubled) {
                 throw e;
@@ -217,6 +229,7 @@ final class TrackingSimulation {
             case 9, 10 -> remove(true);
             case 11, 12 -> revert();
             case 13 -> grow();
+            case 14, 15, 16, 17 -> merge();
             default -> switchOffAndOn(storyRandom.nextInt(3) == 0);
         }
     }
@@ -284,6 +297,23 @@ final class TrackingSimulation {
         if (info.cbtEnabled() && host.disks().find(DISK).orElseThrow().cbtEnabled()) {
             line.add(snapshot);
         }
+    }
+
+    /**
+     * What is merged changes nothing that is seen. The plan of a merge is a volume of some sectors,
+     * so there are no merges on a medium with larger blocks.
+     */
+    private void merge() {
+        if (hardware.plan().sectorBytes() != SECTOR) {
+            return;
+        }
+        List<Merge> possible = host.disks().merges(operation());
+        if (!possible.isEmpty()) {
+            Merge chosen = possible.get(storyRandom.nextInt(possible.size()));
+            host.disks().merge(chosen, operation()).finish(operation());
+            counts.merges++;
+        }
+        host.disks().removeGarbage(operation());
     }
 
     private void grow() {

@@ -23,7 +23,7 @@ import java.util.random.RandomGenerator;
 /** Changed blocks through losses of power. {@code -Dsim.seed=N} runs one simulation only. */
 @Tag("sim")
 class TrackingSimulationTest {
-    private static final int FIXED_SEEDS = 60;
+    private static final int FIXED_SEEDS = 40;
     private static final int CANARY_SEEDS = 200;
     private static final int MOST_FAILURES = 5;
 
