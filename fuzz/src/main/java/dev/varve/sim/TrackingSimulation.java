@@ -75,7 +75,7 @@ final class TrackingSimulation {
         @Override
         public String toString() {
             return ("%d requests, %d losses of power, %d merges, %d operations that the store made"
-                        + " fail, %d comparisons: of %d blocks %d differed and %d were told")
+                            + " fail, %d comparisons: of %d blocks %d differed and %d were told")
                     .formatted(
                             requests,
                             powerLosses,
@@ -91,6 +91,7 @@ final class TrackingSimulation {
     private record Flight(long offset, long end) {}
 
     private final TreeSabotage sabotage;
+    private final boolean merges;
     private final SimClock clock = new SimClock();
     private final Trace trace = new Trace();
     private final RandomGenerator mediumRandom;
@@ -119,7 +120,8 @@ final class TrackingSimulation {
     private final ArrayDeque<MemorySegment> memory = new ArrayDeque<>();
     private long stamp;
 
-    private TrackingSimulation(Seed seed, TreeSabotage sabotage) {
+    private TrackingSimulation(Seed seed, TreeSabotage sabotage, boolean merges) {
+        this.merges = merges;
         this.sabotage = sabotage;
         mediumRandom = seed.stream("medium");
         crashRandom = seed.stream("crash");
@@ -136,8 +138,11 @@ final class TrackingSimulation {
                         storyRandom.nextInt(3) == 0 ? 1 : 1 << 20);
     }
 
-    static Counts run(Seed seed, TreeSabotage sabotage) {
-        TrackingSimulation simulation = new TrackingSimulation(seed, sabotage);
+    /**
+     * @param merges whether images are merged, too
+     */
+    static Counts run(Seed seed, TreeSabotage sabotage, boolean merges) {
+        TrackingSimulation simulation = new TrackingSimulation(seed, sabotage, merges);
         try {
             simulation.run();
         } catch (RuntimeException | Error e) {
@@ -211,7 +216,7 @@ final class TrackingSimulation {
             host.store().fail(how, storyRandom.nextInt(4));
         }
         try {
-            act(storyRandom.nextInt(20));
+            act(storyRandom.nextInt(merges ? 20 : 16));
         } catch (StorageException e) {
             if (!troubled) {
                 throw e;
@@ -229,7 +234,7 @@ final class TrackingSimulation {
             case 9, 10 -> remove(true);
             case 11, 12 -> revert();
             case 13 -> grow();
-            case 14, 15, 16, 17 -> merge();
+            case 16, 17, 18, 19 -> merge();
             default -> switchOffAndOn(storyRandom.nextInt(3) == 0);
         }
     }

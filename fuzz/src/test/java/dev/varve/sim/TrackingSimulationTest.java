@@ -31,10 +31,10 @@ class TrackingSimulationTest {
     void tellsEveryBlockThatDiffers() {
         Long only = Long.getLong("sim.seed");
         if (only != null) {
-            TrackingSimulation.run(new Seed(only), TreeSabotage.NONE);
+            TrackingSimulation.run(new Seed(only), TreeSabotage.NONE, false);
             return;
         }
-        TrackingSimulation.Counts counts = run(1, FIXED_SEEDS);
+        TrackingSimulation.Counts counts = run(1, FIXED_SEEDS, false);
         assertTrue(counts.differing > 500, "something was compared");
         int same = counts.blocks - counts.differing;
         assertTrue(counts.told - counts.differing < same / 4, "what has not changed is not told");
@@ -44,15 +44,15 @@ class TrackingSimulationTest {
     @Tag("long")
     void tellsEveryBlockThatDiffersWithRandomSeeds() {
         long first = RandomGenerator.getDefault().nextLong(1L << 48);
-        run(first, Integer.getInteger("sim.seeds", 10_000));
+        run(first, Integer.getInteger("sim.seeds", 10_000), true);
     }
 
-    private static TrackingSimulation.Counts run(long first, int count) {
+    private static TrackingSimulation.Counts run(long first, int count, boolean merges) {
         List<String> failures = new ArrayList<>();
         TrackingSimulation.Counts counts = new TrackingSimulation.Counts();
         for (long seed = first; seed < first + count && failures.size() < MOST_FAILURES; seed++) {
             try {
-                counts.add(TrackingSimulation.run(new Seed(seed), TreeSabotage.NONE));
+                counts.add(TrackingSimulation.run(new Seed(seed), TreeSabotage.NONE, merges));
             } catch (SimulationFailure e) {
                 failures.add(e.getMessage());
             }
@@ -126,7 +126,7 @@ class TrackingSimulationTest {
     private static void assertFound(TreeSabotage sabotage) {
         for (long seed = 1; seed <= CANARY_SEEDS; seed++) {
             try {
-                TrackingSimulation.run(new Seed(seed), sabotage);
+                TrackingSimulation.run(new Seed(seed), sabotage, false);
             } catch (SimulationFailure found) {
                 assertTrue(found.getMessage().contains("not told as changed"), found.getMessage());
                 return;

@@ -214,7 +214,7 @@ public final class ImageDevice implements BlockDevice, Waiter {
         request.pending++;
         OpenLayer place = placeOf(version, prepared);
         if (version.merge != null && request.op.changes()) {
-            mindMerge(request, version.merge, part);
+            mindMerge(request, version.merge, part, place == version.leaf);
         }
         place.device().submit(part);
     }
@@ -228,11 +228,17 @@ public final class ImageDevice implements BlockDevice, Waiter {
         return own ? version.leaf : chain.layer(mapping.layer);
     }
 
-    /** Tells a merge of a part, and has the lower image get the same where it has to. */
-    private void mindMerge(BlockRequest request, LiveMerge merge, BlockRequest part) {
+    /**
+     * Tells a merge of a part, and has the lower image get the same where it has to.
+     *
+     * @param upper whether the part goes to the upper image; after the merge it may be for the lower
+     *     one already
+     */
+    private void mindMerge(
+            BlockRequest request, LiveMerge merge, BlockRequest part, boolean upper) {
         merge.begins(part.token, part.length);
         part.waiter = this; // a part that does not concern a merge has none
-        if (!merge.mirrors(part.token)) {
+        if (!upper || !merge.mirrors(part.token)) {
             return;
         }
         merge.begins(part.token, part.length);
