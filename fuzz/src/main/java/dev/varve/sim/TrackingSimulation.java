@@ -235,7 +235,7 @@ final class TrackingSimulation {
             case 11, 12 -> revert();
             case 13 -> grow();
             case 16, 17, 18, 19 -> merge();
-            default -> switchOffAndOn(storyRandom.nextInt(3) == 0);
+            default -> switchOffAndOn(storyRandom.nextInt(3) > 0);
         }
     }
 
@@ -337,7 +337,7 @@ final class TrackingSimulation {
         beginning = null;
         host.disks().trackChanges(DISK, false, operation());
         host.machine().runFor(storyRandom.nextLong(20_000_000));
-        if (storyRandom.nextBoolean()) {
+        if (storyRandom.nextInt(3) == 0) {
             host.disks().trackChanges(DISK, true, operation());
             return;
         }
