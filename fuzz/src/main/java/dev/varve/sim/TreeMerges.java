@@ -57,7 +57,9 @@ final class TreeMerges {
         }
         Merge merge = possible.get(random.nextInt(possible.size()));
         try {
-            running.add(host.disks().merge(random.nextInt(3) == 0 ? turned(merge) : merge, operation()));
+            running.add(
+                    host.disks()
+                            .merge(random.nextInt(3) == 0 ? turned(merge) : merge, operation()));
             counts.mergesBegun++;
         } catch (StorageException e) {
             if (e.code() != ErrorCode.SR_VDI_IN_USE) {
@@ -114,7 +116,9 @@ final class TreeMerges {
         for (List<Merge> possible = host.disks().merges(operation());
                 !possible.isEmpty();
                 possible = host.disks().merges(operation())) {
-            finish(host.disks().merge(possible.getFirst(), operation()));
+            RunningMerge begun = host.disks().merge(possible.getFirst(), operation());
+            counts.mergesBegun++;
+            finish(begun);
             if (--most == 0) {
                 throw new SimulationFailure("merging does not come to an end: " + possible);
             }

@@ -862,8 +862,7 @@ public final class TreeSimulation {
 
     private void removeGarbage() {
         attemptQuietly(
-                "removing garbage",
-                () -> host.disks().removeGarbage(host.machine().operation()));
+                "removing garbage", () -> host.disks().removeGarbage(host.machine().operation()));
     }
 
     private void toggle(Disk disk) {

@@ -55,9 +55,9 @@
  *       reverting, copying, making larger, destroying, attaching, detaching, looking at everything,
  *       of merges of up to four pairs of images at once, in both directions, of inner nodes and of
  *       leaves that are written meanwhile, of giving them up and of removing garbage, and of a
- *       store that recovers; often around the moment when a commit of names has happened,
- *       or when a guest is told that something is durable just after its disk has changed over to a
- *       new leaf; and right before and right after each step of the journal of a merge.
+ *       store that recovers; often around the moment when a commit of names has happened, or when a
+ *       guest is told that something is durable just after its disk has changed over to a new leaf;
+ *       and right before and right after each step of the journal of a merge.
  *   <li><b>Commits that fail</b>: before they have happened, or after, with what the store allows
  *       of them in place, to be finished by the next commit: the reply was lost. One in a row.
  *   <li><b>A server that is restarted</b> at any event, up to 24 times while a host is on, and

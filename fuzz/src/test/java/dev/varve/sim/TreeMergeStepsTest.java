@@ -76,8 +76,7 @@ class TreeMergeStepsTest {
                     vdi.close();
                     if (layer < LAYERS - 1) {
                         UUID snapshot = uuids.uuid();
-                        host.disks()
-                                .snapshot(List.of(new SnapshotSpec(DISK, snapshot)), operation);
+                        host.disks().snapshot(List.of(new SnapshotSpec(DISK, snapshot)), operation);
                         host.disks().destroy(snapshot, operation);
                     }
                 }
@@ -105,8 +104,7 @@ class TreeMergeStepsTest {
         }
 
         private void check(TreeHost host) {
-            SimVdi vdi =
-                    new SimVdi(host.machine(), host.disks().activate(DISK, true, operation));
+            SimVdi vdi = new SimVdi(host.machine(), host.disks().activate(DISK, true, operation));
             for (int layer = 0; layer < LAYERS; layer++) {
                 assertSector(vdi, layer * BLOCK, stamps[layer]);
             }

@@ -78,7 +78,7 @@ record PlanJournal(
     /** The content of the volume, in whole pages: some volumes consist of blocks of that size. */
     byte[] encode() {
         byte[] body = body();
-        byte[] bytes = new byte[(SECTOR + body.length + PAGE - 1) / PAGE * PAGE];
+        byte[] bytes = new byte[pages(body.length)];
         ByteBuffer.wrap(bytes)
                 .putLong(COOKIE)
                 .putInt(VERSION)
@@ -151,7 +151,11 @@ record PlanJournal(
                 || length > MOST_BYTES) {
             throw damaged(journal, "it does not begin like one", null);
         }
-        return SECTOR + (length + SECTOR - 1) / SECTOR * SECTOR;
+        return pages(length);
+    }
+
+    private static int pages(int bodyBytes) {
+        return (SECTOR + bodyBytes + PAGE - 1) / PAGE * PAGE;
     }
 
     /**

@@ -4,8 +4,8 @@ package dev.varve.vdi.disk;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.varve.vdi.image.ImageRole;
 import dev.varve.vdi.image.ImagePatch;
+import dev.varve.vdi.image.ImageRole;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
 
