@@ -2,6 +2,7 @@
 
 package dev.varve.sim;
 
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockOp;

@@ -3,6 +3,7 @@
 package dev.varve.hv.storage;
 
 import dev.varve.sr.spi.Claims;
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.cbt.ChangedBlocks;
 import dev.varve.vdi.disk.DiskChanges;
@@ -32,7 +33,9 @@ import java.util.function.Supplier;
  * claim for writing, and so never to a disk that somebody has attached elsewhere.
  *
  * <p><b>Invariants:</b> the claim of a disk that is active here is left alone, because it is the
- * claim of its user: taking it again would replace it and giving it up would lose it.
+ * claim of its user: taking it again would replace it and giving it up would lose it. What is known
+ * of the trees is looked at again before anything is merged or removed, when another daemon may
+ * have changed them since.
  *
  * <p><b>Threads:</b> as the disks; calls on one disk are made one after the other by the caller.
  */
@@ -41,6 +44,9 @@ final class ClaimedDisks implements DiskService {
     private final Claims claims;
     private final Predicate<UUID> active;
     private final Consumer<Collection<UUID>> linesChanged;
+
+    /** The last claim of another daemon before the trees were looked at last. */
+    private volatile long seen;
 
     /**
      * @param active whether a disk is active on this host
@@ -59,7 +65,19 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public List<VdiInfo> scan(Operation operation) {
-        return disks.scan(operation);
+        long before = claims.othersEpoch();
+        List<VdiInfo> found = disks.scan(operation);
+        seen = before;
+        return found;
+    }
+
+    /** Makes sure that the trees are known as they are; tells whether they had to be looked at. */
+    private boolean refresh(Operation operation) {
+        boolean old = claims.othersEpoch() != seen || claims.othersHave();
+        if (old) {
+            scan(operation);
+        }
+        return old;
     }
 
     @Override
@@ -103,7 +121,15 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges revert(UUID vdi, UUID snapshot, Operation operation) {
-        return claimed(vdi, () -> claimed(snapshot, () -> disks.revert(vdi, snapshot, operation)));
+        return claimed(
+                vdi,
+                () ->
+                        claimed(
+                                snapshot,
+                                () -> {
+                                    refresh(operation);
+                                    return disks.revert(vdi, snapshot, operation);
+                                }));
     }
 
     @Override
@@ -127,7 +153,12 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges replace(UUID vdi, DiskContent content, Operation operation) {
-        return claimed(vdi, () -> disks.replace(vdi, content, operation));
+        return claimed(
+                vdi,
+                () -> {
+                    refresh(operation);
+                    return disks.replace(vdi, content, operation);
+                });
     }
 
     @Override
@@ -151,7 +182,14 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges destroy(UUID vdi, Operation operation) {
-        DiskChanges changes = withFollowers(vdi, operation, () -> disks.destroy(vdi, operation));
+        DiskChanges changes =
+                withFollowers(
+                        vdi,
+                        operation,
+                        () -> {
+                            refresh(operation);
+                            return disks.destroy(vdi, operation);
+                        });
         linesChanged.accept(List.of(vdi));
         return changes;
     }
@@ -177,7 +215,12 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public DiskChanges destroyData(UUID snapshot, Operation operation) {
-        return claimed(snapshot, () -> disks.destroyData(snapshot, operation));
+        return claimed(
+                snapshot,
+                () -> {
+                    refresh(operation);
+                    return disks.destroyData(snapshot, operation);
+                });
     }
 
     /** What another host has not made durable yet is only known there. */
@@ -202,6 +245,7 @@ final class ClaimedDisks implements DiskService {
 
     @Override
     public List<Merge> merges(Operation operation) {
+        refresh(operation);
         return disks.merges(operation);
     }
 
@@ -215,6 +259,9 @@ final class ClaimedDisks implements DiskService {
                     held.add(claims.acquire(vdi, Claims.Mode.WRITE));
                 }
             }
+            if (refresh(operation)) {
+                confirm(merge, operation);
+            }
             return new ClaimedMerge(disks.merge(merge, operation), () -> releaseAll(held));
         } catch (RuntimeException | Error e) {
             held.forEach(claim -> releaseAfter(claim, e));
@@ -222,13 +269,42 @@ final class ClaimedDisks implements DiskService {
         }
     }
 
+    /** With the claims held nothing changes above the two images any more. */
+    private void confirm(Merge merge, Operation operation) {
+        boolean still =
+                disks.merges(operation).stream()
+                        .anyMatch(
+                                now ->
+                                        now.child().equals(merge.child())
+                                                && now.parent().equals(merge.parent())
+                                                && merge.disks().containsAll(now.disks()));
+        if (!still) {
+            throw ErrorCode.SR_VDI_IN_USE.because(
+                    "the images %s and %s cannot be merged any more: another host has changed them"
+                            .formatted(merge.child(), merge.parent()));
+        }
+    }
+
     private void releaseAll(List<Claims.Claim> held) {
         held.forEach(claims::release);
     }
 
+    /**
+     * Nothing while another daemon has a disk of the repository: where it is in the middle of a
+     * snapshot, an inner node may look as if nothing rested on it.
+     */
     @Override
     public List<UUID> removeGarbage(Operation operation) {
-        return disks.removeGarbage(operation);
+        List<UUID> removed = new ArrayList<>();
+        claims.alone(
+                others -> {
+                    if (others != seen) {
+                        disks.scan(operation);
+                        seen = others;
+                    }
+                    removed.addAll(disks.removeGarbage(operation));
+                });
+        return removed;
     }
 
     @Override

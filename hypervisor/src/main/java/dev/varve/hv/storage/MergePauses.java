@@ -24,7 +24,7 @@ final class MergePauses {
     /** Why a pair waits. */
     enum Reason {
         /** Somebody uses one of the images, or the tree has changed; that is nothing to tell. */
-        BUSY(5, 60),
+        BUSY(1, 60),
         /** It failed. */
         FAILED(10, 3600),
         /** A user has cancelled it. */

@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.LongConsumer;
 
 final class ClaimedDisksTest {
     private static final UUID VDI = new UUID(1, 1);
@@ -68,6 +69,22 @@ final class ClaimedDisksTest {
         @Override
         public List<Claim> holders(UUID vdi) {
             return List.of();
+        }
+
+        @Override
+        public long othersEpoch() {
+            return 0;
+        }
+
+        @Override
+        public boolean othersHave() {
+            return false;
+        }
+
+        @Override
+        public boolean alone(LongConsumer work) {
+            work.accept(0);
+            return true;
         }
     }
 

@@ -25,7 +25,7 @@ import java.util.function.BooleanSupplier;
 
 /** A daemon as users get it, in this process, that looks after chains at once. */
 public final class ChainHost implements AutoCloseable {
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 120;
 
     private final Path home;
     private final VarveDaemon daemon;

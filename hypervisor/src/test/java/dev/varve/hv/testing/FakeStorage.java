@@ -41,6 +41,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.LongConsumer;
 
 /**
  * Storage in memory that outlives daemons: media by location, a driver of type {@code fake} over
@@ -317,6 +318,22 @@ public final class FakeStorage {
         @Override
         public List<Claim> holders(UUID vdi) {
             return List.of();
+        }
+
+        @Override
+        public long othersEpoch() {
+            return 0;
+        }
+
+        @Override
+        public boolean othersHave() {
+            return false;
+        }
+
+        @Override
+        public boolean alone(LongConsumer work) {
+            work.accept(0);
+            return true;
         }
     }
 

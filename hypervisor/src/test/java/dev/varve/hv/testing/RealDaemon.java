@@ -47,13 +47,21 @@ public final class RealDaemon implements AutoCloseable {
                 home.resolve(Settings.FILE),
                 "api.https=127.0.0.1:%d\napi.http=127.0.0.1:%d\nnbd.tls=off\n"
                         .formatted(ports.get("https"), ports.get("http")));
+        process = launch(home, heapMib);
+        if (first) {
+            rpc("session.change_password", login(), "", NetworkDaemon.PASSWORD);
+        }
+    }
+
+    /** Starts a daemon in a process of its own and waits until it can be talked to. */
+    static Process launch(Path home, long heapMib) throws IOException {
         String path =
                 Optional.ofNullable(System.getProperty("jdk.module.path"))
                                 .map(modules -> modules + ":")
                                 .orElse("")
                         + System.getProperty("java.class.path");
         Path output = home.resolve("output");
-        process =
+        Process process =
                 new ProcessBuilder(
                                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                                 "--enable-native-access=ALL-UNNAMED",
@@ -74,9 +82,7 @@ public final class RealDaemon implements AutoCloseable {
             process.destroyForcibly();
             throw new IOException("the daemon does not start: " + Files.readString(output));
         }
-        if (first) {
-            rpc("session.change_password", login(), "", NetworkDaemon.PASSWORD);
-        }
+        return process;
     }
 
     /** Ends it at once, as the loss of power does for a process. */

@@ -23,6 +23,10 @@ public final class StampedWriter {
 
     private final Random random;
     private final long[] now;
+
+    /** What each page held when the disk was flushed last. */
+    private long[] flushed;
+
     private long stamp;
     private volatile boolean stopped;
     private CompletableFuture<Void> ended;
@@ -30,6 +34,7 @@ public final class StampedWriter {
     /** Nothing is written yet. */
     public StampedWriter(long sizeBytes, long seed) {
         this.now = new long[Math.toIntExact(sizeBytes / PAGE)];
+        this.flushed = now.clone();
         this.random = new Random(seed);
     }
 
@@ -81,6 +86,7 @@ public final class StampedWriter {
         now[page] = stamp;
         if (random.nextInt(32) == 0) {
             client.flush();
+            flushed = now.clone();
         }
     }
 
@@ -100,6 +106,33 @@ public final class StampedWriter {
                         "page %d: %d instead of %d at word %d".formatted(page, found, expected, i));
             }
         }
+    }
+
+    /** Waits for the end of a client whose server was killed. */
+    public void awaitEnd() {
+        ended.exceptionally(_ -> null).join();
+    }
+
+    /**
+     * Reads a whole disk whose server was killed: each page must hold what it did at the last
+     * flush, or what was written to it since. From now on it holds what was found.
+     */
+    public void survived(URI uri) throws IOException {
+        try (NbdClient client = NbdClient.connect(uri)) {
+            ByteBuffer buffer = ByteBuffer.allocateDirect(PAGE);
+            for (int page = 0; page < now.length; page++) {
+                client.read((long) page * PAGE, buffer.clear());
+                long found = buffer.flip().getLong(0);
+                if (found < flushed[page] || found > Math.max(now[page], stamp)) {
+                    throw new AssertionError(
+                            "page %d: %d, flushed was %d, written was %d"
+                                    .formatted(page, found, flushed[page], now[page]));
+                }
+                check(buffer, page, found);
+                now[page] = found;
+            }
+        }
+        flushed = now.clone();
     }
 
     /** How many pages were written. */

@@ -112,12 +112,12 @@ public final class TestDaemon implements AutoCloseable {
 
     /** Opens a connection. */
     public SocketChannel connect() throws IOException {
-        return connect(daemon);
+        return connect(daemon.socket());
     }
 
-    private static SocketChannel connect(VarveDaemon daemon) throws IOException {
+    private static SocketChannel connect(Path socket) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-        channel.connect(UnixDomainSocketAddress.of(daemon.socket()));
+        channel.connect(UnixDomainSocketAddress.of(socket));
         return channel;
     }
 
@@ -128,9 +128,14 @@ public final class TestDaemon implements AutoCloseable {
 
     /** Runs a command through the socket of a daemon, as xe does. */
     public static Result xe(VarveDaemon daemon, String... words) throws IOException {
+        return xe(daemon.socket(), words);
+    }
+
+    /** Runs a command through the socket file of a daemon, as xe does. */
+    public static Result xe(Path socket, String... words) throws IOException {
         StringBuilder out = new StringBuilder();
         StringBuilder err = new StringBuilder();
-        try (SocketChannel channel = connect(daemon)) {
+        try (SocketChannel channel = connect(socket)) {
             InputStream in = Channels.newInputStream(channel);
             OutputStream to = Channels.newOutputStream(channel);
             byte[] body = (String.join("\n", words) + "\n").getBytes(StandardCharsets.UTF_8);

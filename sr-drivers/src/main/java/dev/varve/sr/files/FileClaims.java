@@ -13,6 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -64,6 +66,13 @@ public final class FileClaims implements Claims {
     private final Path directory;
     private final UUID host;
     private final Holder self;
+    private final ReentrantLock local = new ReentrantLock();
+
+    /** The last epoch that this daemon has seen or taken; under the lock. */
+    private long known = -1;
+
+    /** The last epoch that another daemon took; under the lock. */
+    private long others;
 
     private record Held(Claim claim, Holder holder) {}
 
@@ -84,7 +93,7 @@ public final class FileClaims implements Claims {
 
     @Override
     public Claim acquire(UUID vdi, Mode mode) {
-        try (FileOps.Lock _ = ops.lock(directory.resolve("lock"))) {
+        try (FileOps.Lock _ = lock()) {
             refuseConflict(vdi, mode, true);
             Claim claim = inReserve(() -> write(vdi, mode));
             try {
@@ -94,6 +103,28 @@ public final class FileClaims implements Claims {
                 throw e;
             }
             return claim;
+        }
+    }
+
+    /**
+     * Threads of this process wait here for each other, and only one of them for other processes:
+     * who waits for a lock of the system keeps its carrier from all other virtual threads, and so
+     * from the one that has the lock.
+     */
+    private FileOps.Lock lock() {
+        local.lock();
+        try {
+            FileOps.Lock held = ops.lock(directory.resolve("lock"));
+            return () -> {
+                try {
+                    held.close();
+                } finally {
+                    local.unlock();
+                }
+            };
+        } catch (RuntimeException | Error e) {
+            local.unlock();
+            throw e;
         }
     }
 
@@ -172,10 +203,75 @@ public final class FileClaims implements Claims {
     }
 
     private long nextEpoch() {
-        Path file = directory.resolve("epoch.json");
-        long last = ops.read(file).map(content -> decodeEpoch(file, content)).orElse(0L);
-        ops.replace(file, Documents.encode(Documents.start(EPOCH_FORMAT).put("last", last + 1)));
+        long last = lastEpoch();
+        ops.replace(
+                epochFile(), Documents.encode(Documents.start(EPOCH_FORMAT).put("last", last + 1)));
+        known = last + 1;
         return last + 1;
+    }
+
+    /** The last epoch; takes note of those that others took. */
+    private long lastEpoch() {
+        Path file = epochFile();
+        long last = ops.read(file).map(content -> decodeEpoch(file, content)).orElse(0L);
+        if (last != known) {
+            others = last;
+            known = last;
+        }
+        return last;
+    }
+
+    private Path epochFile() {
+        return directory.resolve("epoch.json");
+    }
+
+    @Override
+    public long othersEpoch() {
+        try (FileOps.Lock _ = lock()) {
+            lastEpoch();
+            return others;
+        }
+    }
+
+    @Override
+    public boolean othersHave() {
+        try (FileOps.Lock _ = lock()) {
+            return anyOfOthers();
+        }
+    }
+
+    @Override
+    public boolean alone(LongConsumer work) {
+        try (FileOps.Lock _ = lock()) {
+            if (anyOfOthers()) {
+                return false;
+            }
+            lastEpoch();
+            work.accept(others);
+            return true;
+        }
+    }
+
+    private boolean anyOfOthers() {
+        for (String name : ops.names(directory)) {
+            String[] parts = name.split("\\.", -1);
+            if (parts.length == 3 && name.endsWith(Names.JSON)) {
+                Optional<UUID> vdi = Names.uuid(parts[0]);
+                Optional<UUID> by = Names.uuid(parts[1]);
+                if (vdi.isPresent() && by.isPresent() && isOfOther(vdi.get(), by.get())) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private boolean isOfOther(UUID vdi, UUID by) {
+        Optional<Held> held = read(vdi, by);
+        return held.isPresent()
+                && (by.equals(host)
+                        ? livesElsewhere(held.get().holder())
+                        : !held.get().holder().isGone(self));
     }
 
     private static long decodeEpoch(Path file, byte[] content) {
@@ -192,7 +288,7 @@ public final class FileClaims implements Claims {
 
     @Override
     public void release(Claim claim) {
-        try (FileOps.Lock _ = ops.lock(directory.resolve("lock"))) {
+        try (FileOps.Lock _ = lock()) {
             boolean present =
                     ops.read(file(claim.vdi(), claim.host()))
                             .flatMap(content -> decode(content, claim.vdi(), claim.host()))

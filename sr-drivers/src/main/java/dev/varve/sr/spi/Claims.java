@@ -4,6 +4,7 @@ package dev.varve.sr.spi;
 
 import java.util.List;
 import java.util.UUID;
+import java.util.function.LongConsumer;
 
 /**
  * Who uses which disk, written in the repository itself so that every host can see it.
@@ -37,4 +38,22 @@ public interface Claims {
 
     /** All claims on a disk. */
     List<Claim> holders(UUID vdi);
+
+    /**
+     * The epoch of the last claim that another daemon took in this repository, on whatever disk; 0
+     * when there was none. While it stays the same and {@link #othersHave()} is false, nobody else
+     * has changed anything for which a claim is needed.
+     */
+    long othersEpoch();
+
+    /** Whether another daemon that may be alive has a claim in this repository now. */
+    boolean othersHave();
+
+    /**
+     * Does something while no other daemon has a claim in this repository or can take one. The work
+     * is given {@link #othersEpoch()}, does not use the claims itself, and does not take long.
+     *
+     * @return false when another daemon has a claim, and nothing was done
+     */
+    boolean alone(LongConsumer work);
 }
