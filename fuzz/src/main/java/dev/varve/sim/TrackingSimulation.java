@@ -306,8 +306,8 @@ final class TrackingSimulation {
     }
 
     /**
-     * What is merged changes nothing that is seen. An image that was the leaf a moment ago may still
-     * be open, and then it is left alone.
+     * What is merged changes nothing that is seen. An image that was the leaf a moment ago may
+     * still be open, and then it is left alone.
      */
     private void merge() {
         List<Merge> possible = host.disks().merges(operation());

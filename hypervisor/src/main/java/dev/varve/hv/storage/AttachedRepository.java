@@ -24,6 +24,7 @@ import java.util.function.Supplier;
 final class AttachedRepository {
     private final SrSession session;
     private final RoomWatch room;
+
     /** How many work on each. */
     private final Map<String, Integer> busy = new HashMap<>();
 

@@ -320,8 +320,8 @@ public final class ChangeTracking {
     }
 
     /**
-     * Prepares that a disk that is not in use gets content from elsewhere: all of it has changed since
-     * the snapshot that its log begins with.
+     * Prepares that a disk that is not in use gets content from elsewhere: all of it has changed
+     * since the snapshot that its log begins with.
      */
     public LogRestart replace(UUID vdi, long sizeBytes, Operation operation) {
         lines.lock();

@@ -11,8 +11,8 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * A disk that begins anew: from one of its snapshots, and gets an empty log that comes after that, or
- * with content from elsewhere, and all of it has changed.
+ * A disk that begins anew: from one of its snapshots, and gets an empty log that comes after that,
+ * or with content from elsewhere, and all of it has changed.
  *
  * <p><b>Write order:</b> the log of the snapshot before the disk names no child any more, unless it
  * is the one that the disk goes back to; the new log is made as a volume of kind INCOMING; the

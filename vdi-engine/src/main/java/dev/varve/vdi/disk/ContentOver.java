@@ -69,10 +69,7 @@ final class ContentOver {
      * @return the base copy that was made
      */
     VolumeId put(
-            VolumeInfo disk,
-            DiskContent content,
-            Supplier<LogRestart> logs,
-            Operation operation) {
+            VolumeInfo disk, DiskContent content, Supplier<LogRestart> logs, Operation operation) {
         ImageFormat format = parents.format(disk.id());
         VolumeId base = new VolumeId(disk.id().kind(), random.uuid());
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, random.uuid());

@@ -39,8 +39,7 @@ final class DiskViews {
     /** Shows a disk to somebody. */
     void read(UUID vdi, DiskReading reading, Operation operation) {
         refuseWritten(vdi);
-        ActiveVdi view =
-                lock.beside(() -> engine.open(vdi, leaves.apply(vdi), false, operation));
+        ActiveVdi view = lock.beside(() -> engine.open(vdi, leaves.apply(vdi), false, operation));
         closing(view, () -> reading.read(view, operation), operation);
     }
 

@@ -61,6 +61,7 @@ public final class Disks implements DiskService {
 
     /** Held from looking at the notes of a disk until others are written. */
     private final Object notes = new Object();
+
     private final DiskViews views;
     private final ContentOver overContent;
 
@@ -339,10 +340,7 @@ public final class Disks implements DiskService {
             long size = inspect(vdi, operation).virtualSizeBytes();
             base =
                     overContent.put(
-                            disk,
-                            content,
-                            () -> tracking.replace(vdi, size, operation),
-                            operation);
+                            disk, content, () -> tracking.replace(vdi, size, operation), operation);
         }
         return changes(List.of(vdi, base.uuid()), List.of(), operation);
     }
@@ -504,7 +502,13 @@ public final class Disks implements DiskService {
                 bases =
                         makeOrForget(
                                 List.of(branch),
-                                () -> replace(branch.incoming(), disk.id(), logs, removed, operation),
+                                () ->
+                                        replace(
+                                                branch.incoming(),
+                                                disk.id(),
+                                                logs,
+                                                removed,
+                                                operation),
                                 List.of(disk.id(), source.id()),
                                 operation);
                 logs.finish();

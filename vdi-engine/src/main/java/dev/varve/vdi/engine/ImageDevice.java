@@ -231,8 +231,8 @@ public final class ImageDevice implements BlockDevice, Waiter {
     /**
      * Tells a merge of a part, and has the lower image get the same where it has to.
      *
-     * @param upper whether the part goes to the upper image; after the merge it may be for the lower
-     *     one already
+     * @param upper whether the part goes to the upper image; after the merge it may be for the
+     *     lower one already
      */
     private void mindMerge(
             BlockRequest request, LiveMerge merge, BlockRequest part, boolean upper) {

@@ -290,8 +290,7 @@ class LiveMergeTest {
         Merge inner =
                 disks.merges(operation).stream().filter(each -> !each.isLeaf()).findFirst().get();
         assertEquals(2, inner.disks().size());
-        Optional<Merged> merged =
-                begin(towards(inner, direction), slow()).finish(operation);
+        Optional<Merged> merged = begin(towards(inner, direction), slow()).finish(operation);
         assertTrue(merged.isPresent());
         assertEquals(List.of(), merged.get().unchanged());
         assertEquals(2, active.depth());
@@ -358,9 +357,7 @@ class LiveMergeTest {
         disks.destroy(snapshot(), operation);
         fill(0, PAGE);
         VolumeId bad = new VolumeId(VolumeKind.VHD, new UUID(9, 9));
-        store.commit(
-                List.of(
-                        new VolumeChange.Create(bad, 4096, Map.of())));
+        store.commit(List.of(new VolumeChange.Create(bad, 4096, Map.of())));
         assertEquals(List.of(), disks.merges(operation));
         assertFalse(store.ids().isEmpty());
         store.commit(List.of(new VolumeChange.Delete(bad)));
@@ -383,8 +380,7 @@ class LiveMergeTest {
             disks.destroy(snapshot, operation);
             List<Merge> possible = disks.merges(operation);
             if (!possible.isEmpty() && random.nextInt(3) > 0) {
-                assertTrue(
-                        begin(possible.getFirst(), operation).finish(operation).isPresent());
+                assertTrue(begin(possible.getFirst(), operation).finish(operation).isPresent());
                 merges++;
             }
         }
