@@ -57,6 +57,7 @@ final class ChainBench implements Benchmark {
     private static final String STALLS = "stalls";
     private static final String RATES = "rates";
     private static final String SCAN = "scan";
+    private static final String MERGES = "merges";
 
     /** Something that can fail to reach its files. */
     private interface Work {
@@ -104,6 +105,8 @@ final class ChainBench implements Benchmark {
                 switch (part) {
                     case READS -> reads(repository, directory);
                     case STALLS -> stalls(repository);
+                    case MERGES ->
+                            new MergeBench(repository, programs, repetitions, report).run(directory);
                     default -> {
                         rates(repository, directory);
                         scans(repository);
@@ -116,7 +119,7 @@ final class ChainBench implements Benchmark {
     }
 
     private static List<String> parts(String only) {
-        List<String> all = List.of(READS, STALLS, SCAN);
+        List<String> all = List.of(READS, STALLS, SCAN, MERGES);
         if (!only.isEmpty() && !all.contains(only)) {
             throw new IllegalArgumentException("there is no part " + only + ", there are " + all);
         }
@@ -135,6 +138,7 @@ final class ChainBench implements Benchmark {
                 DURABLE_FILE,
                 "a new file of 4 KiB: written, flushed, renamed, its directory flushed; what the"
                         + " file system takes for one");
+        MergeBench.describe(report);
         report.subject(PLAIN_READ, "reading the first 4 KiB of each image, and nothing else");
         report.caveat(
                 "The load competes with the snapshots for the processors: on two of them it is most"

@@ -37,14 +37,22 @@ final class SnapshotLoad {
 
     /** Runs two readers and two writers while something is done. */
     Result during(Runnable work) {
+        return during(2, 2, work);
+    }
+
+    /** Runs so many readers and writers while something is done. */
+    Result during(int readers, int writers, Runnable work) {
         List<CompletableFuture<Latencies>> reads = new ArrayList<>();
         List<CompletableFuture<Latencies>> writes = new ArrayList<>();
         stopped = false;
         try (ExecutorService threads = Threads.blockingPool("load-")) {
-            for (int i = 0; i < 2; i++) {
+            for (int i = 0; i < readers; i++) {
                 int seed = i;
                 reads.add(CompletableFuture.supplyAsync(() -> run(seed, false), threads));
-                writes.add(CompletableFuture.supplyAsync(() -> run(seed + 2, true), threads));
+            }
+            for (int i = 0; i < writers; i++) {
+                int seed = readers + i;
+                writes.add(CompletableFuture.supplyAsync(() -> run(seed, true), threads));
             }
             try {
                 work.run();

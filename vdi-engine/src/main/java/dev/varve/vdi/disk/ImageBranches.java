@@ -292,7 +292,7 @@ final class ImageBranches {
     /**
      * When it has happened although the store says that it failed, an active disk has to change
      * over, or else it would write to what others take for unchanging. It has happened when the new
-     * images have their names.
+     * images have their names. When nobody can tell, no flush of the disk succeeds any more.
      */
     private void commit(List<Plan> plans, Finish finish) {
         List<VolumeChange> changes = new ArrayList<>();
@@ -311,7 +311,8 @@ final class ImageBranches {
                 changes,
                 () ->
                         plans.stream()
-                                .allMatch(plan -> store.find(plan.branch.incoming()).isEmpty()));
+                                .allMatch(plan -> store.find(plan.branch.incoming()).isEmpty()),
+                () -> plans.forEach(plan -> plan.active.ifPresent(ActiveVdi::distrust)));
     }
 
     private void undo(Plan plan, Throwable reason) {

@@ -459,6 +459,7 @@ final class ImageMerges {
                                         ErrorCode.VDI_NOT_ON_STORAGE.because(
                                                 "there is no " + child + " to be merged"));
         showAs(result, parent, false, seal, operation);
+        boolean[] unknown = new boolean[1];
         try {
             StoreCommits.commitOrLearn(
                     store,
@@ -467,9 +468,14 @@ final class ImageMerges {
                             new VolumeChange.Rename(parent, child),
                             new VolumeChange.SetAttributes(child, leaf.attributes()),
                             new VolumeChange.SetMarks(child, leaf.readOnly(), false)),
-                    () -> store.find(parent).isEmpty());
+                    () -> store.find(parent).isEmpty(),
+                    () -> unknown[0] = true);
         } catch (StorageException e) {
-            StoreCommits.attempt(e, () -> showAs(result, parent, true, seal, operation));
+            if (unknown[0]) {
+                engine.find(child.uuid()).ifPresent(ActiveVdi::distrust);
+            } else {
+                StoreCommits.attempt(e, () -> showAs(result, parent, true, seal, operation));
+            }
             throw e;
         }
     }

@@ -75,13 +75,20 @@ final class RolePlans {
         ImageRole before = ImageRole.of(image.layer().info());
         List<ImagePatch> patches = format(id).patches(access, role);
         VolumeId journal = write(new PlanJournal(id, role, patches, renames), operation);
+        boolean[] unknown = new boolean[1];
         try {
             change(image, access, patches, seal);
             List<VolumeChange> changes = new ArrayList<>(renames);
             changes.add(new VolumeChange.Delete(journal));
-            StoreCommits.commitOrLearn(store, changes, () -> store.find(journal).isEmpty());
+            StoreCommits.commitOrLearn(
+                    store,
+                    changes,
+                    () -> store.find(journal).isEmpty(),
+                    () -> unknown[0] = true);
         } catch (StorageException e) {
-            undo(image, access, before, journal, seal, e);
+            if (!unknown[0]) {
+                undo(image, access, before, journal, seal, e);
+            }
             throw e;
         }
     }

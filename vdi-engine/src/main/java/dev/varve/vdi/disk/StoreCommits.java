@@ -18,23 +18,45 @@ final class StoreCommits {
      * everything was in place or before it could say so; then this returns as well.
      *
      * @param happened asked after a failure, whether the changes are there
-     * @throws StorageException when nothing has changed
+     * @throws StorageException when nothing has changed, or that cannot be told
      */
     static void commitOrLearn(
             VolumeStore store, List<VolumeChange> changes, BooleanSupplier happened) {
+        commitOrLearn(store, changes, happened, () -> {});
+    }
+
+    /**
+     * Commits changes.
+     *
+     * @param unknown told when the store does not say either whether it has happened: when it is back
+     *     it will have one or the other
+     */
+    static void commitOrLearn(
+            VolumeStore store,
+            List<VolumeChange> changes,
+            BooleanSupplier happened,
+            Runnable unknown) {
         try {
             store.commit(changes);
         } catch (StorageException e) {
-            boolean[] there = new boolean[1];
-            attempt(
-                    e,
-                    () -> {
-                        store.commit(List.of()); // finishes what is unfinished
-                        there[0] = happened.getAsBoolean();
-                    });
-            if (!there[0]) {
+            if (!hasHappened(store, happened, unknown, e)) {
                 throw e;
             }
+        }
+    }
+
+    private static boolean hasHappened(
+            VolumeStore store,
+            BooleanSupplier happened,
+            Runnable unknown,
+            StorageException failure) {
+        try {
+            store.commit(List.of()); // finishes what is unfinished
+            return happened.getAsBoolean();
+        } catch (StorageException e) {
+            failure.addSuppressed(e);
+            unknown.run();
+            return false;
         }
     }
 

@@ -214,6 +214,15 @@ public final class ActiveVdi {
         }
     }
 
+    /**
+     * Has every flush fail from now on, because nobody knows any more which image is the disk's on
+     * storage: nothing is to be acknowledged that may not be found again. Opening the disk anew helps.
+     */
+    public void distrust() {
+        OpenLayer distrusted = leaf;
+        lane.execute(() -> distrusted.layer().failed(IoStatus.IO_ERROR));
+    }
+
     // ---- merges of the leaf
 
     /**

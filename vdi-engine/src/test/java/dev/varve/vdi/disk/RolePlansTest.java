@@ -4,12 +4,15 @@ package dev.varve.vdi.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.block.BlockOp;
+import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ActiveVdi;
 import dev.varve.vdi.engine.DiskClient;
 import dev.varve.vdi.engine.EngineContext;
@@ -213,6 +216,39 @@ class RolePlansTest {
         engine.close();
         checkAfterRecovery();
         assertEquals(3, folder.ids().stream().filter(id -> id.kind().isDisk()).count());
+    }
+
+    /**
+     * A store that does not say whether the merge of a leaf has happened: then the disk acknowledges
+     * nothing more, since it may be found to be the other image.
+     */
+    @Test
+    void aDiskThatMayBeAnotherImageAcknowledgesNothing() {
+        folder = new FolderStore(directory);
+        start(folder);
+        disks.create(new VdiSpec(vdi, VolumeKind.VHD, SIZE, "disk", "", false), operation);
+        write(0, SIZE / 2);
+        disks.destroy(snapshot(), operation);
+        engine.close();
+        start(new LostStore(folder, 0));
+        ActiveVdi active = disks.activate(vdi, true, operation);
+        DiskClient client = new DiskClient(active);
+        client.write(0, new byte[4096]);
+        client.flush();
+        Merge leaf = disks.merges(operation).stream().filter(Merge::isLeaf).findFirst().get();
+        Merge down =
+                new Merge(
+                        leaf.child(),
+                        leaf.parent(),
+                        Direction.DOWN,
+                        true,
+                        leaf.disks(),
+                        leaf.root(),
+                        leaf.depth(),
+                        leaf.bytes());
+        RunningMerge merge = disks.merge(down, operation);
+        assertThrows(StorageException.class, () -> merge.finish(operation));
+        assertNotEquals(IoStatus.OK, client.run(BlockOp.FLUSH, 0, 0, 0, null));
     }
 
     // ---- the journal
