@@ -488,6 +488,7 @@ class ChainRealReadersTest {
             client.flush();
             if (round == 1) {
                 engine.close(); // as a process that is killed
+                store.killed();
                 start(store);
             } else {
                 active.close(operation);

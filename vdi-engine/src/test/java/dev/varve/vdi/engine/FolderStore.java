@@ -126,6 +126,11 @@ public final class FolderStore implements VolumeStore {
         views(volume.id()).forEach(FileVolume::refreshSize);
     }
 
+    /** The process that had volumes open was killed. */
+    public synchronized void killed() {
+        open.clear();
+    }
+
     private synchronized void closed(FileVolume volume) {
         open.remove(volume);
     }
