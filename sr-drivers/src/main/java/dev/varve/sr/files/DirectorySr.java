@@ -265,7 +265,8 @@ public final class DirectorySr implements AttachedSr {
                 new FileVolumeStore(root, FileStoreSettings.DEFAULT, context.blocking());
         recover(store);
         SrIdentity identity = found.map(IdentityFile::identity).orElse(given);
-        return new DirectorySr(names, ops, identity, store, new FileClaims(root, context.host()));
+        FileClaims claims = new FileClaims(root, context.host(), store::useReserve);
+        return new DirectorySr(names, ops, identity, store, claims);
     }
 
     /**

@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongConsumer;
+import java.util.function.LongUnaryOperator;
 import java.util.function.Supplier;
 
 /**
@@ -50,7 +51,7 @@ import java.util.function.Supplier;
  *
  * <p>{@code .varve/claims/reserve} keeps some room back. It goes when a claim finds no room
  * otherwise, so that disks of a full repository can be attached and removed, and comes back when a
- * claim is given up.
+ * claim is given up. When that is not enough, some of the room goes that the repository keeps back.
  *
  * <p>A host has one claim on a disk. A host that claims a disk again replaces its claim, and only
  * the last one can be released.
@@ -61,11 +62,14 @@ public final class FileClaims implements Claims {
     private static final String FORMAT = "varve-claim";
     private static final String EPOCH_FORMAT = "varve-epoch";
     private static final int RESERVE_BYTES = 64 * 1024;
+    private static final long MORE_BYTES = 1 << 20;
+    private static final int MOST_TRIES = 5;
 
     private final FileOps ops;
     private final Path directory;
     private final UUID host;
     private final Holder self;
+    private final LongUnaryOperator moreRoom;
     private final ReentrantLock local = new ReentrantLock();
 
     /** The last epoch that this daemon has seen or taken; under the lock. */
@@ -79,12 +83,18 @@ public final class FileClaims implements Claims {
     /**
      * @param root the directory of the repository
      * @param host the UUID of this host
+     * @param moreRoom gives up so many bytes of other room that is kept back and tells how many
      */
-    public FileClaims(Path root, UUID host) {
-        this(root, host, new LinuxFileOps(), Holder.self());
+    public FileClaims(Path root, UUID host, LongUnaryOperator moreRoom) {
+        this(root, host, new LinuxFileOps(), Holder.self(), moreRoom);
     }
 
     FileClaims(Path root, UUID host, FileOps ops, Holder self) {
+        this(root, host, ops, self, bytes -> 0);
+    }
+
+    FileClaims(Path root, UUID host, FileOps ops, Holder self, LongUnaryOperator moreRoom) {
+        this.moreRoom = moreRoom;
         this.directory = new Names(root).claims;
         this.host = host;
         this.ops = ops;
@@ -134,20 +144,33 @@ public final class FileClaims implements Claims {
         return claim;
     }
 
-    /** Does something that needs room, with the room that was kept back if there is no other. */
+    /**
+     * Does something that needs room, with room that was kept back if there is no other. Guests that
+     * wait for room may be quicker to take what comes free, so it is tried several times.
+     */
     private <T> T inReserve(Supplier<T> work) {
-        try {
-            T result = work.get();
-            keepReserve();
-            return result;
-        } catch (StorageException e) {
-            if (e.code() != ErrorCode.SR_NO_SPACE || ops.stat(reserve()).isEmpty()) {
-                throw e;
+        for (int tries = 1; ; tries++) {
+            try {
+                T result = work.get();
+                if (tries == 1) {
+                    keepReserve();
+                }
+                return result;
+            } catch (StorageException e) {
+                if (e.code() != ErrorCode.SR_NO_SPACE || tries == MOST_TRIES || !makeRoom()) {
+                    throw e;
+                }
             }
-            ops.delete(reserve());
-            ops.syncDirectory(directory);
-            return work.get();
         }
+    }
+
+    private boolean makeRoom() {
+        if (ops.stat(reserve()).isEmpty()) {
+            return moreRoom.applyAsLong(MORE_BYTES) > 0;
+        }
+        ops.delete(reserve());
+        ops.syncDirectory(directory);
+        return true;
     }
 
     private Path reserve() {
