@@ -106,7 +106,8 @@ final class ChainBench implements Benchmark {
                     case READS -> reads(repository, directory);
                     case STALLS -> stalls(repository);
                     case MERGES ->
-                            new MergeBench(repository, programs, repetitions, report).run(directory);
+                            new MergeBench(repository, programs, repetitions, report)
+                                    .run(directory);
                     default -> {
                         rates(repository, directory);
                         scans(repository);

@@ -58,10 +58,7 @@ final class MergeBench {
     private final List<Double> longestAlone = new ArrayList<>();
 
     MergeBench(
-            BenchRepository repository,
-            Programs programs,
-            int repetitions,
-            Report.Builder report) {
+            BenchRepository repository, Programs programs, int repetitions, Report.Builder report) {
         this.repository = repository;
         this.programs = programs;
         this.repetitions = repetitions;
@@ -84,11 +81,7 @@ final class MergeBench {
         Measure speed = Measure.rate("MiB", new Spread(idle));
         report.row(Row.of(PART, WORKLOAD, MERGE, speed).versus(COPY));
         report.row(
-                Row.of(
-                                PART,
-                                WORKLOAD + ", written",
-                                MERGE,
-                                Measure.rate("MiB", new Spread(busy)))
+                Row.of(PART, WORKLOAD + ", written", MERGE, Measure.rate("MiB", new Spread(busy)))
                         .versus(COPY, WORKLOAD));
         report.row(Row.of(PART, WORKLOAD, COPY, Measure.rate("MiB", new Spread(copies))));
         report.row(writer(WRITER, during, longest).versus(ALONE));

@@ -35,6 +35,7 @@ public final class StreamedExchange {
     private final Route.Request request;
     private final RawConnection raw;
     private boolean responded;
+    private boolean hasLength;
     private boolean refused;
 
     StreamedExchange(Route.Request request, RawConnection raw) {
@@ -109,6 +110,7 @@ public final class StreamedExchange {
         all.put("access-control-allow-origin", "*");
         if (length >= 0) {
             all.put("content-length", Long.toString(length));
+            hasLength = true;
         }
         head.append("HTTP/1.1 ").append(status).append(' ').append(reason(status)).append("\r\n");
         all.forEach((name, value) -> head.append(name + ": " + value + "\r\n"));
@@ -139,10 +141,11 @@ public final class StreamedExchange {
 
     /**
      * A peer that is still sending when the connection is closed may never see the answer, so what
-     * it sends is passed over for a while.
+     * it sends is passed over for a while. One that knows the length of the answer closes by itself
+     * when it has it; some clients fail when they are told of the end before they have read all.
      */
     void end() throws IOException {
-        if (refused && sendsBody()) {
+        if (hasLength || (refused && sendsBody())) {
             raw.passOver(MOST_PASSED_BYTES, SILENT_MILLIS);
         }
     }

@@ -145,8 +145,8 @@ public final class FileClaims implements Claims {
     }
 
     /**
-     * Does something that needs room, with room that was kept back if there is no other. Guests that
-     * wait for room may be quicker to take what comes free, so it is tried several times.
+     * Does something that needs room, with room that was kept back if there is no other. Guests
+     * that wait for room may be quicker to take what comes free, so it is tried several times.
      */
     private <T> T inReserve(Supplier<T> work) {
         for (int tries = 1; ; tries++) {

@@ -309,9 +309,7 @@ final class ImageBranches {
         StoreCommits.commitOrLearn(
                 store,
                 changes,
-                () ->
-                        plans.stream()
-                                .allMatch(plan -> store.find(plan.branch.incoming()).isEmpty()),
+                () -> plans.stream().allMatch(plan -> store.find(plan.branch.incoming()).isEmpty()),
                 () -> plans.forEach(plan -> plan.active.ifPresent(ActiveVdi::distrust)));
     }
 

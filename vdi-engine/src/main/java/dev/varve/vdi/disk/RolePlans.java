@@ -81,10 +81,7 @@ final class RolePlans {
             List<VolumeChange> changes = new ArrayList<>(renames);
             changes.add(new VolumeChange.Delete(journal));
             StoreCommits.commitOrLearn(
-                    store,
-                    changes,
-                    () -> store.find(journal).isEmpty(),
-                    () -> unknown[0] = true);
+                    store, changes, () -> store.find(journal).isEmpty(), () -> unknown[0] = true);
         } catch (StorageException e) {
             if (!unknown[0]) {
                 undo(image, access, before, journal, seal, e);

@@ -28,8 +28,8 @@ final class StoreCommits {
     /**
      * Commits changes.
      *
-     * @param unknown told when the store does not say either whether it has happened: when it is back
-     *     it will have one or the other
+     * @param unknown told when the store does not say either whether it has happened: when it is
+     *     back it will have one or the other
      */
     static void commitOrLearn(
             VolumeStore store,

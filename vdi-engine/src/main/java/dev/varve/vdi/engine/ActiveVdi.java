@@ -216,7 +216,8 @@ public final class ActiveVdi {
 
     /**
      * Has every flush fail from now on, because nobody knows any more which image is the disk's on
-     * storage: nothing is to be acknowledged that may not be found again. Opening the disk anew helps.
+     * storage: nothing is to be acknowledged that may not be found again. Opening the disk anew
+     * helps.
      */
     public void distrust() {
         OpenLayer distrusted = leaf;

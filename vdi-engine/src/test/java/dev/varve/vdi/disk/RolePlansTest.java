@@ -219,8 +219,8 @@ class RolePlansTest {
     }
 
     /**
-     * A store that does not say whether the merge of a leaf has happened: then the disk acknowledges
-     * nothing more, since it may be found to be the other image.
+     * A store that does not say whether the merge of a leaf has happened: then the disk
+     * acknowledges nothing more, since it may be found to be the other image.
      */
     @Test
     void aDiskThatMayBeAnotherImageAcknowledgesNothing() {
