@@ -232,7 +232,7 @@ class LiveMergeTest {
     void aLeafIsMergedWhileItIsWritten(Direction direction) throws InterruptedException {
         fill(0, SIZE / 2);
         List<Thread> writers = startWriters();
-        for (int round = 0; round < 6; round++) {
+        for (int round = 0; round < 3; round++) {
             UUID snapshot = snapshot();
             disks.destroy(snapshot, operation);
             Operation slow = slow();

@@ -270,6 +270,8 @@ class ExtDeviceTest {
     @Test
     void repositoryIsKnownByItsIdentityAndNotByItsFileSystem() {
         create();
+        // It changes only what was checked since it was mounted last, in seconds.
+        LoopDevice.run("e2fsck", "-f", "-p", device.node().toString());
         LoopDevice.run("tune2fs", "-f", "-U", "random", device.node().toString());
         attach().close();
     }
