@@ -19,7 +19,7 @@ import java.util.random.RandomGeneratorFactory;
  */
 @Tag("sim")
 class TreeCrashSimulationTest {
-    private static final int FIXED_SEEDS = 400;
+    private static final int FIXED_SEEDS = 250;
     private static final int MOST_FAILURES = 5;
 
     private static void assertNoFailures(long first, int count) {

@@ -29,7 +29,7 @@ import java.util.Random;
 @Tag("real")
 class KilledDaemonTest {
     private static final String PYTHON = "/usr/bin/python3";
-    private static final int ROUNDS = 5;
+    private static final int ROUNDS = 3;
     private static final long HEAP_MIB = 256;
     private static final ObjectMapper JSON = new ObjectMapper();
 
