@@ -108,7 +108,7 @@ public final class ImageMerge {
             openImages(operation);
             if (vdi != null) {
                 vdi.begin(this);
-                live = new LiveMerge(pair.direction(), parentView, lane.clock());
+                live = new LiveMerge(pair.direction(), parentView);
             }
             startCopy(0);
         } catch (RuntimeException | Error e) {

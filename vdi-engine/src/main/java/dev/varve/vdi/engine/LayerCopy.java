@@ -18,9 +18,6 @@ import java.util.concurrent.TimeUnit;
  * Copies what one image holds into another one, some pieces at a time, from the start of the disk
  * to its end. The two are views of single images; what is below them does not matter.
  *
- * <p>Several pieces are copied at once. While others write to the disk it is one at a time, with a
- * rest of four times as long after each, so that they feel little of it.
- *
  * <p>Downward all that the source holds is copied over what the target holds. Upward only what the
  * target lacks is.
  *
@@ -34,13 +31,6 @@ final class LayerCopy {
     static final int UNIT_BYTES = 512 << 10;
 
     static final int PIECES = 4;
-
-    /** How much longer than a piece the rest after it is, while others write. */
-    private static final int REST = 4;
-
-    /** A storage that was slow once does not make it rest for long. */
-    private static final long LONGEST_REST_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
-
     private static final long LOOK_AHEAD_BYTES = 1L << 30;
     private static final int MOST_RUNS = 1024;
 
@@ -61,11 +51,6 @@ final class LayerCopy {
                     public boolean isNeeded() {
                         return false;
                     }
-
-                    @Override
-                    public boolean isCrossed() {
-                        return false;
-                    }
                 };
 
         /**
@@ -80,9 +65,6 @@ final class LayerCopy {
 
         /** Whether what the source holds may become more meanwhile. */
         boolean isNeeded();
-
-        /** Whether others have just written: then they are to feel little of the copy. */
-        boolean isCrossed();
     }
 
     /** Told that nothing is being copied any more. */
@@ -108,7 +90,6 @@ final class LayerCopy {
     private volatile long position;
     private volatile long copiedBytes;
     private long startNanos;
-    private long restUntilNanos;
     private long aheadEnd;
     private long runEnd;
     private int run;
@@ -165,7 +146,6 @@ final class LayerCopy {
 
     void start() {
         startNanos = lane.clock().nanoTime();
-        restUntilNanos = startNanos;
         aheadEnd = position;
         pump();
     }
@@ -212,7 +192,7 @@ final class LayerCopy {
                 endWhenIdle();
                 return;
             }
-            if (looking || yields() || isTooFast()) {
+            if (looking || isTooFast()) {
                 return;
             }
             if (position >= aheadEnd) {
@@ -231,18 +211,6 @@ final class LayerCopy {
             lane.release(look);
             listener.ended(failure);
         }
-    }
-
-    /** Whether others come first now: one piece at a time, and a rest after each. */
-    private boolean yields() {
-        if (!fence.isCrossed()) {
-            return false;
-        }
-        long wait = restUntilNanos - lane.clock().nanoTime();
-        if (idle.size() == PIECES && wait > 0 && !pause.isScheduled()) {
-            lane.schedule(pause, wait);
-        }
-        return idle.size() < PIECES || wait > 0;
     }
 
     private boolean isTooFast() {
@@ -313,7 +281,6 @@ final class LayerCopy {
         private final ExtentList own = new ExtentList(MOST_RUNS);
         private final ExtentList below = new ExtentList(MOST_RUNS);
         private MemorySegment buffer;
-        private long beganNanos;
         private long at;
         private long to;
         private int run;
@@ -332,7 +299,6 @@ final class LayerCopy {
         void begin(long from, long end) {
             at = from;
             to = end;
-            beganNanos = lane.clock().nanoTime();
             fence.close(number, from, end, this::look);
         }
 
@@ -446,8 +412,6 @@ final class LayerCopy {
         }
 
         private void finish() {
-            long now = lane.clock().nanoTime();
-            restUntilNanos = now + Math.min(LONGEST_REST_NANOS, REST * (now - beganNanos));
             fence.open(number);
             idle.add(this);
             pump();

@@ -8,10 +8,8 @@ import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.ImageMerge.Direction;
 import dev.varve.vdi.image.CommitListener;
-import dev.varve.vdi.time.Clock;
 
 import java.util.Arrays;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The part of a merge that stands between the writes of a disk and its leaf, while the leaf is
@@ -30,20 +28,14 @@ import java.util.concurrent.TimeUnit;
  * <p><b>Threads:</b> the lane's only.
  */
 final class LiveMerge implements LayerCopy.Fence {
-    /** Clients that wait for each write come back after less than this. */
-    private static final long JUST_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
-
     private final Direction direction;
     private final ImageDevice parent;
-    private final Clock clock;
     private final long[] pieceFrom = new long[LayerCopy.PIECES];
     private final long[] pieceTo = new long[LayerCopy.PIECES];
     private final Runnable[] pieceReady = new Runnable[LayerCopy.PIECES];
     private long[] writeFrom = new long[64];
     private long[] writeTo = new long[64];
     private int writes;
-    private long lastWriteNanos;
-    private boolean written;
     private BlockRequest parkedFirst;
     private LayerCopy copy;
     private boolean committing;
@@ -51,8 +43,7 @@ final class LiveMerge implements LayerCopy.Fence {
     /**
      * @param parent a view of the lower image
      */
-    LiveMerge(Direction direction, ImageDevice parent, Clock clock) {
-        this.clock = clock;
+    LiveMerge(Direction direction, ImageDevice parent) {
         this.direction = direction;
         this.parent = parent;
     }
@@ -93,8 +84,6 @@ final class LiveMerge implements LayerCopy.Fence {
         writeFrom[writes] = offset;
         writeTo[writes] = offset + length;
         writes++;
-        lastWriteNanos = clock.nanoTime();
-        written = true;
     }
 
     /** Whether the part has to go to the lower image, too. */
@@ -195,11 +184,6 @@ final class LiveMerge implements LayerCopy.Fence {
         BlockRequest parked = parkedFirst;
         parkedFirst = null;
         BlockRequest.wakeAll(parked, IoStatus.OK);
-    }
-
-    @Override
-    public boolean isCrossed() {
-        return written && clock.nanoTime() - lastWriteNanos < JUST_NANOS;
     }
 
     /** What is written meanwhile beyond the position may be in what was found to be empty. */
