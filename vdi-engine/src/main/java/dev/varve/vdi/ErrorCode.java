@@ -29,31 +29,62 @@ public enum ErrorCode {
     VDI_UNAVAILABLE(46, "The disk cannot be used now."),
     SR_UNAVAILABLE(47, "The storage repository cannot be reached."),
     SR_UNKNOWN_TYPE_BACKEND(48, "No driver serves this type of storage repository."),
+    LVM_CREATE(50, "The logical volume could not be made."),
+    LVM_DELETE(51, "The logical volume could not be removed."),
     SR_MOUNT(52, "The file system of the storage repository could not be mounted."),
     SR_UNMOUNT(53, "The file system of the storage repository could not be unmounted."),
+    LVM_WRITE(54, "The metadata of the volume group could not be written."),
+    LVM_PART_CREATE(55, "The device could not be made ready for a volume group."),
     DEVICE_IN_USE(56, "The device for the storage repository is in use."),
     SR_FILESYSTEM(57, "The file system of the storage repository reported an error."),
+    LVM_MASTER(58, "The volume group belongs to another pool, or another host maintains it."),
+    LVM_RESIZE(59, "The logical volume could not be resized."),
     FILE_SR_CREATE(61, "The directory of the storage repository could not be created."),
     FILE_SR_DELETE(63, "The directory of the storage repository could not be emptied."),
     VDI_REMOVE(64, "The disk could not be removed."),
     VDI_LOAD(65, "The disk could not be read."),
     VDI_TYPE(66, "The disk is of a type that this call cannot handle."),
+    ISCSI_DEVICE(67, "The LUN could not be used."),
+    ISCSI_LOGIN(68, "The iSCSI target refused the login."),
+    ISCSI_LOGOUT(69, "The iSCSI session could not be ended."),
+    ISCSI_INITIATOR(70, "The initiator name of this host is missing or not acceptable."),
+    LVM_GROUP_CREATE(77, "The volume group could not be made."),
     VDI_CREATE(78, "The disk could not be created."),
     VDI_SIZE(79, "The size of the disk is not acceptable."),
     VDI_DELETE(80, "The disk could not be deleted."),
     VDI_CLONE(81, "The disk could not be cloned."),
     VDI_SNAPSHOT(82, "The snapshot could not be taken."),
+    ISCSI_DISCOVERY(83, "The iSCSI portal did not list its targets."),
+    ISCSI_IQN(84, "The iSCSI target is not one that the portal offers."),
+    CONFIG_LUN_MISSING(87, "The device configuration names no LUN."),
     CONFIG_DEVICE_MISSING(90, "The device configuration names no device."),
     CONFIG_DEVICE_INVALID(91, "The device in the device configuration cannot be used."),
+    VOLUME_NOT_FOUND(92, "The volume is not in the volume group."),
+    PVS_FAILED(93, "The label of the physical volume cannot be read or is damaged."),
     CONFIG_LOCATION_MISSING(94, "The device configuration names no location."),
+    CONFIG_TARGET_MISSING(95, "The device configuration names no target."),
+    CONFIG_TARGET_IQN_MISSING(96, "The device configuration names no target IQN."),
+    CONFIG_LOCAL_IQN_MISSING(97, "This host has no initiator name."),
+    CONFIG_LUN_SERIAL_MISSING(98, "The LUN has no serial number by which it could be told from others."),
+    LVM_ONE_LUN(99, "A repository of this type lies on exactly one LUN."),
+    LVM_NO_VOLUME_GROUP(100, "There is no volume group of this repository on the device."),
+    ROOT_DEVICE(105, "The device holds the system of this host."),
+    INVALID_IQN(106, "The name is not an iSCSI name."),
+    CONFIG_SCSI_ID_MISSING(107, "The device configuration names no SCSIid."),
     SNAPSHOT_CHAIN_TOO_LONG(109, "The chain of snapshots is too long."),
     VDI_RESIZE(110, "The disk could not be resized."),
     CONFIG_PARAMS_MISSING(115, "The device configuration lacks a key that is needed."),
+    PV_MULTIPLE_IDS(119, "Several devices claim to be the same physical volume."),
+    DNS_ERROR(140, "The name of the server could not be resolved."),
+    ISCSI_TARGET(141, "The iSCSI target does not answer."),
+    ISCSI_PORT(142, "The port is not acceptable."),
     SR_BAD_REQUEST(143, "The storage call is not acceptable."),
     VDI_NOT_ON_STORAGE(144, "The disk is not on the storage repository."),
+    LVM_PROVISION_ATTACH(180, "The disk cannot be given the room that it needs to be attached."),
     SR_METADATA(181, "The metadata of the storage repository is damaged or could not be written."),
     SR_IO_ERROR(200, "The storage reported an input/output error."),
     SR_GENERAL(202, "The storage repository failed in a way that no other error names."),
+    MULTIPATH_DEVICE(430, "The paths to the LUN do not lead to the same device."),
     CBT_CHANGED_BLOCKS(
             460, "The changed blocks between two disks are not known; make a full copy."),
     SR_NOT_WRITABLE(461, "The storage repository cannot be written to."),
@@ -184,6 +215,17 @@ public enum ErrorCode {
             throw new IllegalArgumentException(name() + " takes parameters, not a message");
         }
         return new StorageException(this, List.of("", message, ""), cause);
+    }
+
+    /**
+     * A backend failure with its message and a document for programs, which goes where clients look
+     * for it: what there is to choose from, when the configuration leaves a choice open.
+     */
+    public StorageException documented(String message, String document) {
+        if (!backend) {
+            throw new IllegalArgumentException(name() + " takes parameters, not a message");
+        }
+        return new StorageException(this, List.of("", message, document), null);
     }
 
     /** An error with its parameters, whose number must be that of {@link #parameters()}. */

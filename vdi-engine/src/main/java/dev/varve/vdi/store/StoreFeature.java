@@ -9,5 +9,11 @@ public enum StoreFeature {
     /** New space reads as zero. */
     ZEROED,
     /** The store may be used by several hosts at once. */
-    SHARED
+    SHARED,
+    /**
+     * Its owner wants disks to have all the room that they may ever need from the start: who makes
+     * an image that is going to be written grows its volume to that at once, and nothing is cut
+     * off.
+     */
+    THICK
 }

@@ -27,6 +27,15 @@ public interface StoreVolume extends AutoCloseable {
      */
     CompletionStage<Long> grow(long sizeBytes);
 
+    /**
+     * How much room there should be behind what is in use of a volume that is being written, in
+     * bytes: who writes asks for more when there is less, while it still has some to go on with. 0
+     * where growing takes no time.
+     */
+    default long growAheadBytes() {
+        return 0;
+    }
+
     /** Cuts the volume off at the given size, where the store can. Blocks the caller. */
     void shrink(long sizeBytes);
 
