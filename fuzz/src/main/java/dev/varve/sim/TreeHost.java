@@ -133,6 +133,11 @@ final class TreeHost implements AutoCloseable {
         }
 
         @Override
+        public long fullBytes(long sizeBytes) {
+            return format.fullBytes(sizeBytes);
+        }
+
+        @Override
         public boolean probe(BlockAccess access) {
             return format.probe(access);
         }

@@ -472,6 +472,15 @@ final class VhdLayer implements ImageLayer {
                             + newSizeBytes
                             + " bytes; copy it to a new disk to make it larger");
         }
+        access.await(space::rest);
+        try {
+            resizeAtRest(access, newSizeBytes);
+        } finally {
+            access.await(space::goOn);
+        }
+    }
+
+    private void resizeAtRest(BlockAccess access, long newSizeBytes) {
         removeEnd(access);
         clearEntries(access, table.blocks(), header.blocks(newSizeBytes));
         VhdFooter resized = footer.withSize(newSizeBytes);
