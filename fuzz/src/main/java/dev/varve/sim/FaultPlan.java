@@ -20,6 +20,7 @@ import java.util.random.RandomGenerator;
  * @param sizesAreDurable whether sizes of volumes are durable at once, and not only with a flush
  * @param zeroesSpace whether new space of volumes reads as zero
  * @param growAheadBytes how much room there should be behind what is in use of a volume
+ * @param thick whether disks have all their room from the start
  */
 public record FaultPlan(
         int sectorBytes,
@@ -30,7 +31,8 @@ public record FaultPlan(
         Shrink shrink,
         boolean sizesAreDurable,
         boolean zeroesSpace,
-        long growAheadBytes) {
+        long growAheadBytes,
+        boolean thick) {
     /** What a store does when it is asked to cut a volume off. */
     public enum Shrink {
         /** Cuts it off at the sector. */
@@ -58,7 +60,8 @@ public record FaultPlan(
                 shrink,
                 false,
                 true,
-                0);
+                0,
+                false);
     }
 
     /** A medium without any peculiarity. */
@@ -95,7 +98,8 @@ public record FaultPlan(
                         Shrink.STEP,
                         true,
                         random.nextBoolean(),
-                        0);
+                        0,
+                        random.nextInt(5) == 0);
         return plan.growingAhead(random);
     }
 
@@ -111,7 +115,8 @@ public record FaultPlan(
                 shrink,
                 sizesAreDurable,
                 zeroesSpace,
-                ahead[random.nextInt(ahead.length)]);
+                ahead[random.nextInt(ahead.length)],
+                thick);
     }
 
     /** The same with sizes that are durable at once. */
@@ -125,7 +130,8 @@ public record FaultPlan(
                 shrink,
                 true,
                 zeroesSpace,
-                growAheadBytes);
+                growAheadBytes,
+                thick);
     }
 
     /** How long one request takes. */

@@ -170,7 +170,8 @@ final class TreeHost implements AutoCloseable {
         @Override
         public ImageLayer open(BlockAccess access, boolean writable) {
             SimStore.Node node = store.lastOpened();
-            return sabotage.wrap(format.open(access, writable), () -> SimStore.nameOf(node));
+            return sabotage.wrap(
+                    format.open(access, writable), access, () -> SimStore.nameOf(node));
         }
     }
 }
