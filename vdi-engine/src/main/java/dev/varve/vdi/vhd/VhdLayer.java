@@ -567,6 +567,7 @@ final class VhdLayer implements ImageLayer {
         try {
             access.grow(end);
             access.write(VhdFormat.lastSectorAfter(access, end), new byte[VhdFooter.BYTES]);
+            access.flush(); // a size may be durable before what was written earlier
         } catch (StorageException e) {
             if (e.code() != ErrorCode.SR_NO_SPACE) {
                 throw e;
