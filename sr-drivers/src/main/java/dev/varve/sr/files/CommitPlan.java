@@ -75,10 +75,6 @@ final class CommitPlan {
     private void apply(VolumeChange change) {
         switch (change) {
             case VolumeChange.Create create -> create(create);
-            case VolumeChange.Link link -> {
-                refuseExisting(link.to());
-                put(link.to(), existing(link.from()));
-            }
             case VolumeChange.Rename rename -> rename(rename.from(), rename.to());
             case VolumeChange.Delete delete -> {
                 now(delete.id());
