@@ -4,7 +4,7 @@ package dev.varve.sr.lvm;
 
 import dev.varve.vdi.ErrorCode;
 
-import java.util.function.UnaryOperator;
+import java.util.function.Function;
 
 /** The only daemon there is. */
 final class AloneOwner implements GroupOwner {
@@ -28,7 +28,7 @@ final class AloneOwner implements GroupOwner {
     }
 
     @Override
-    public void serve(UnaryOperator<byte[]> answer) {
+    public void serve(Function<byte[], byte[]> answer) {
         // Nobody asks.
     }
 

@@ -2,7 +2,7 @@
 
 package dev.varve.sr.lvm;
 
-import java.util.function.UnaryOperator;
+import java.util.function.Function;
 
 /**
  * Which daemon may write the metadata of a volume group, and how the others have it do so. At any
@@ -30,7 +30,7 @@ public interface GroupOwner {
     byte[] ask(byte[] request);
 
     /** Sets what answers the requests of others while this daemon is the owner. */
-    void serve(UnaryOperator<byte[]> answer);
+    void serve(Function<byte[], byte[]> answer);
 
     /** Whether no other daemon has the group attached or may attach it. */
     default boolean isAlone() {
