@@ -273,7 +273,14 @@ final class LvmGroup {
     private void writeGroup(GroupChange change) {
         GroupEdit edit = change.edit;
         growManagement(change);
-        LogWrite written = LogWrite.prepare(log, change, state.group(), this::bytes, attributes);
+        LogWrite written =
+                LogWrite.prepare(
+                        log,
+                        change,
+                        state.group(),
+                        this::bytes,
+                        attributes,
+                        access.settings().logBytes());
         for (ExtentRun run : edit.taken()) {
             long offset = offsetOf(run.pv(), run.start());
             long length = run.count() * state.group().extentBytes();
