@@ -19,6 +19,7 @@ import java.util.concurrent.Executor;
  * @param random the only source of randomness
  * @param blocking where work that blocks on the medium may run
  * @param operation progress, cancellation and deadline of the call
+ * @param initiator the name of this host towards iSCSI targets; empty when it has none
  */
 public record SrContext(
         UUID host,
@@ -26,4 +27,16 @@ public record SrContext(
         Clock clock,
         RandomSource random,
         Executor blocking,
-        Operation operation) {}
+        Operation operation,
+        String initiator) {
+    /** For a host without a name towards iSCSI targets. */
+    public SrContext(
+            UUID host,
+            Path home,
+            Clock clock,
+            RandomSource random,
+            Executor blocking,
+            Operation operation) {
+        this(host, home, clock, random, blocking, operation, "");
+    }
+}
