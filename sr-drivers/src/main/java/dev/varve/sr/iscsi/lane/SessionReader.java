@@ -188,7 +188,13 @@ final class SessionReader {
         dataIn.wrap(memory, INPUT_BYTES);
         command = bytes > mostDataBytes ? null : handler.dataBegin(dataIn);
         if (command == null) {
-            handler.violated("data that nobody has asked for");
+            handler.violated(
+                    "data that nobody has asked for: %d bytes at %d, number %d, of task %x"
+                            .formatted(
+                                    bytes,
+                                    dataIn.bufferOffset(),
+                                    dataIn.dataNumber(),
+                                    dataIn.initiatorTaskTag()));
             return false;
         }
         start += before;

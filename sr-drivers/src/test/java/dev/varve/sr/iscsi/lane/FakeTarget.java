@@ -85,6 +85,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
     final List<Integer> aborted = new CopyOnWriteArrayList<>();
     final List<Portal> logins = new CopyOnWriteArrayList<>();
     final Map<Integer, Boolean> closedPorts = Collections.synchronizedMap(new HashMap<>());
+    final List<IOException> trouble = new CopyOnWriteArrayList<>();
     final List<Connection> connections = new CopyOnWriteArrayList<>();
     private final List<ServerSocket> servers = new ArrayList<>();
     private final Negotiated negotiated;
@@ -211,12 +212,12 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
         }
 
         void serve() {
-            try {
+            try (socket) {
                 while (true) {
                     one();
                 }
             } catch (IOException e) {
-                // the wire is gone
+                trouble.add(e); // or the wire is gone
             }
         }
 
@@ -413,8 +414,9 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
 
         private void dataIn(Task task, byte[] data, boolean spoil) throws IOException {
             int number = 0;
-            for (int at = 0; at < data.length; at += pieceBytes) {
-                int bytes = Math.min(pieceBytes, data.length - at);
+            int piece = pieceBytes;
+            for (int at = 0; at < data.length; at += piece) {
+                int bytes = Math.min(piece, data.length - at);
                 DataIn header = new DataIn();
                 MemorySegment to = arena.allocate(48, 8);
                 header.wrap(to, 0);
