@@ -187,9 +187,21 @@ public record HostDevice(Path given, Path node, String number) {
         throw ErrorCode.DEVICE_IN_USE.because("the device " + given + " is in use: " + user());
     }
 
+    private boolean isClaimed() {
+        int fd = Libc.open(node.toString(), Libc.O_RDONLY | Libc.O_EXCL);
+        if (fd >= 0) {
+            Libc.close(fd);
+        }
+        return fd == -Libc.EBUSY;
+    }
+
     /** The kernel does not count a loop device as an exclusive user. */
     private void requireNoLoop() {
         for (HostDevice loop : loops()) {
+            if (!loop.isClaimed()) {
+                // Nobody uses it: what a program left that has ended.
+                continue;
+            }
             List<MountTable.Mount> mounts = MountTable.read().of(loop.number());
             throw ErrorCode.DEVICE_IN_USE.because(
                     "the device %s is in use: the loop device %s is made of it%s"
@@ -197,7 +209,7 @@ public record HostDevice(Path given, Path node, String number) {
                                     given,
                                     loop.node(),
                                     mounts.isEmpty()
-                                            ? "; free it with losetup -d " + loop.node()
+                                            ? ", and something uses that; end it first"
                                             : " and mounted at %s; unmount that first"
                                                     .formatted(mounts.getFirst().point())));
         }

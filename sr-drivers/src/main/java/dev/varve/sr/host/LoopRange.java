@@ -15,7 +15,7 @@ import java.util.List;
  *
  * <p><b>Threads:</b> any that may wait.
  *
- * @param device the loop device
+ * @param device the loop device, under the name that its device was given
  */
 public record LoopRange(HostDevice device) implements AutoCloseable {
     private static final HostCommand LOSETUP = new HostCommand("losetup", "mount", 60);
@@ -44,7 +44,8 @@ public record LoopRange(HostDevice device) implements AutoCloseable {
                                 "--sizelimit",
                                 Long.toString(length),
                                 whole.node().toString()));
-        return new LoopRange(HostDevice.of(Path.of(made.output().strip())));
+        HostDevice loop = HostDevice.of(Path.of(made.output().strip()));
+        return new LoopRange(new HostDevice(whole.given(), loop.node(), loop.number()));
     }
 
     @Override
