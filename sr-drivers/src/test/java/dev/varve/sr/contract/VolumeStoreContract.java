@@ -171,8 +171,6 @@ public interface VolumeStoreContract {
                 creation(vhd()),
                 new VolumeChange.Rename(none, vhd()));
         assertNothingChanges(
-                ErrorCode.VDI_NOT_ON_STORAGE, creation(vhd()), new VolumeChange.Link(none, vhd()));
-        assertNothingChanges(
                 ErrorCode.VDI_NOT_ON_STORAGE,
                 creation(vhd()),
                 new VolumeChange.SetAttributes(none, Map.of()));
@@ -315,30 +313,6 @@ public interface VolumeStoreContract {
         assertFilled(a, 2);
         assertFilled(b, 1);
         assertEquals(Map.of("label", "b"), store().find(a).orElseThrow().attributes());
-    }
-
-    @Test
-    default void linkIsASecondNameOfTheSameBytes() {
-        VolumeId from = vhd();
-        VolumeId to = vhd();
-        create(from, Map.of("label", "x"));
-        store().commit(List.of(new VolumeChange.Link(from, to)));
-        fill(from, 9);
-        assertFilled(to, 9);
-        assertEquals(Map.of("label", "x"), store().find(to).orElseThrow().attributes());
-        store().commit(List.of(new VolumeChange.Delete(from)));
-        assertEquals(1, all(reopen()).size());
-        assertFilled(to, 9);
-    }
-
-    @Test
-    default void linkRefusesATakenName() {
-        VolumeId from = vhd();
-        VolumeId to = vhd();
-        create(from, Map.of());
-        create(to, Map.of());
-        assertNothingChanges(
-                ErrorCode.VDI_EXISTS, creation(vhd()), new VolumeChange.Link(from, to));
     }
 
     @Test
