@@ -14,8 +14,10 @@ import dev.varve.vdi.ErrorCode;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.TreeMap;
 
 /**
  * Where a LUN is and how to reach it.
@@ -50,6 +52,7 @@ record LvmOverIscsiConfig(
     private static final String INCOMING_USER = "incoming_chapuser";
     private static final String INCOMING_PASSWORD = "incoming_chappassword";
     private static final int MAX_LUN = 16383;
+    private static final int MAX_PORT = 65535;
 
     /** Its keys. */
     static final List<ConfigKey> KEYS = keys();
@@ -121,7 +124,9 @@ record LvmOverIscsiConfig(
     private static Portal portal(String place, Optional<String> port) {
         Portal portal = Portal.parse(place);
         boolean named = place.endsWith(":" + portal.port()) && !place.equals(portal.host());
-        return named || port.isEmpty() ? portal : new Portal(portal.host(), number(PORT, port.get(), 65535, ErrorCode.ISCSI_PORT));
+        return named || port.isEmpty()
+                ? portal
+                : new Portal(portal.host(), number(PORT, port.get(), MAX_PORT, ErrorCode.ISCSI_PORT));
     }
 
     private static List<Portal> sessions(String text, Optional<IscsiName> name) {
@@ -146,7 +151,7 @@ record LvmOverIscsiConfig(
             portals.add(
                     new Portal(
                             parts[0].strip(),
-                            number(PORT, parts[1].strip(), 65535, ErrorCode.ISCSI_PORT)));
+                            number(PORT, parts[1].strip(), MAX_PORT, ErrorCode.ISCSI_PORT)));
         }
         return portals;
     }
@@ -212,8 +217,8 @@ record LvmOverIscsiConfig(
     }
 
     /** What attaches the same again; passwords are left out, whoever asks has them. */
-    java.util.Map<String, String> choice(DeviceConfig config, String id) {
-        java.util.Map<String, String> chosen = new java.util.TreeMap<>(config.values());
+    Map<String, String> choice(DeviceConfig config, String id) {
+        Map<String, String> chosen = new TreeMap<>(config.values());
         chosen.put(SCSI_ID, id);
         chosen.remove("force");
         return chosen;
