@@ -73,11 +73,16 @@ final class AttributeLog {
     static long named(LogicalVolume volume) {
         long named = 0;
         for (String tag : volume.tags()) {
-            if (tag.matches(TAG + "[0-9]{1,18}")) {
+            if (isTag(tag)) {
                 named = Math.max(named, Long.parseLong(tag.substring(TAG.length())));
             }
         }
         return named;
+    }
+
+    /** Whether a tag is one of these. */
+    static boolean isTag(String tag) {
+        return tag.matches(TAG + "[0-9]{1,18}");
     }
 
     /** The logical volume that it lies in. */
@@ -103,6 +108,11 @@ final class AttributeLog {
     /** The number of the last entry that counts. */
     long last() {
         return last;
+    }
+
+    /** The number of the last entry that the group says counts. */
+    long named() {
+        return named;
     }
 
     /** Where the next entry goes, in bytes. */

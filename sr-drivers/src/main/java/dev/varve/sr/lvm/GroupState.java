@@ -28,20 +28,35 @@ final class GroupState {
     private final Map<VolumeId, LogicalVolume> volumes = new HashMap<>();
     private final Map<LvmId, VolumeId> ids = new HashMap<>();
 
-    /**
-     * @param attributes by volume; copied
-     */
-    GroupState(VolumeGroup group, Map<LvmId, Map<String, String>> attributes) {
+    private GroupState(
+            GroupState before, VolumeGroup group, Map<LvmId, Map<String, String>> attributes) {
         this.group = group;
         this.attributes = new HashMap<>(attributes);
         for (LogicalVolume volume : group.volumes().values()) {
-            VolumeNames.parse(volume.name())
+            name(before, volume)
                     .ifPresent(
                             id -> {
                                 volumes.put(id, volume);
                                 ids.put(volume.id(), id);
                             });
         }
+    }
+
+    /**
+     * The state of a group.
+     *
+     * @param before an earlier one, or null: most names are known from it
+     * @param attributes by volume; copied
+     */
+    static GroupState following(
+            GroupState before, VolumeGroup group, Map<LvmId, Map<String, String>> attributes) {
+        return new GroupState(before, group, attributes);
+    }
+
+    private static Optional<VolumeId> name(GroupState before, LogicalVolume volume) {
+        VolumeId known = before == null ? null : before.ids.get(volume.id());
+        boolean same = known != null && before.volumes.get(known).name().equals(volume.name());
+        return same ? Optional.of(known) : VolumeNames.parse(volume.name());
     }
 
     VolumeGroup group() {

@@ -5,6 +5,8 @@ package dev.varve.sr.lvm.meta;
 import dev.varve.vdi.ErrorCode;
 
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -70,6 +72,11 @@ public final class GroupEdit {
     /** The volume of a name, as it is with the changes so far. */
     public Optional<LogicalVolume> volume(String name) {
         return Optional.ofNullable(volumes.get(name));
+    }
+
+    /** All volumes, as they are with the changes so far. */
+    public Collection<LogicalVolume> volumes() {
+        return Collections.unmodifiableCollection(volumes.values());
     }
 
     // ---- volumes
