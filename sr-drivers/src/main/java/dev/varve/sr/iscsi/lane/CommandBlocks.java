@@ -60,6 +60,7 @@ final class CommandBlocks {
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final int FORCE_UNIT_ACCESS = 0x08;
     private static final int UNMAP = 0x08;
+    private static final int BLOCK_BYTES = 16;
     private static final int IDENTIFICATION_PAGE = 0x83;
 
     private CommandBlocks() {}
@@ -93,6 +94,8 @@ final class CommandBlocks {
                 put(memory, at + 1, 0x10);
                 memory.set(INT, at + 10, CAPACITY_BYTES);
             }
+            case OTHER_IN, OTHER_OUT, OTHER ->
+                    MemorySegment.copy(command.scratch, 0, memory, at, BLOCK_BYTES);
             case REGISTER_KEY -> {
                 put(memory, at, 0x5F);
                 put(memory, at + 1, 6);

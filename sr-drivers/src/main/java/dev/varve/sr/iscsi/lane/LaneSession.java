@@ -13,6 +13,8 @@ import dev.varve.sr.iscsi.pdu.Reject;
 import dev.varve.sr.iscsi.pdu.ResponseHeader;
 import dev.varve.sr.iscsi.pdu.ScsiResponse;
 import dev.varve.sr.iscsi.pdu.TaskManagementResponse;
+import dev.varve.sr.scsi.ScsiStatus;
+import dev.varve.sr.scsi.Sense;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.ffi.Libc;
@@ -324,7 +326,7 @@ final class LaneSession implements SessionReader.Handler {
         if (bytes > SENSE_LENGTH_BYTES) {
             int said = Short.toUnsignedInt(memory.get(SHORT, at));
             int there = Math.min(said, bytes - SENSE_LENGTH_BYTES);
-            Sense.read(memory, at + SENSE_LENGTH_BYTES, there, command);
+            command.sense = Sense.parse(memory, at + SENSE_LENGTH_BYTES, there);
         }
     }
 
@@ -372,9 +374,9 @@ final class LaneSession implements SessionReader.Handler {
         switch (message.event()) {
             case AsyncMessage.SCSI_EVENT -> {
                 LunCommand none = unitSense;
-                none.senseCode = 0;
+                none.sense = Sense.NONE;
                 readSense(memory, dataAt, message.dataSegmentBytes(), none);
-                owner.told(this, none.senseCode);
+                owner.told(this, none.senseCode());
             }
             case AsyncMessage.LOGOUT_WANTED, AsyncMessage.NEGOTIATION_WANTED ->
                     leave("the target wants a new login");

@@ -2,10 +2,13 @@
 
 package dev.varve.sr.iscsi.lane;
 
+import dev.varve.sr.scsi.ScsiOutcome;
+import dev.varve.sr.scsi.Sense;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.ffi.Libc;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * A command on its way: a mutable slot, made once and used again and again. It belongs to a lane,
@@ -24,7 +27,12 @@ final class LunCommand {
         TEST_UNIT_READY(false, false),
         INQUIRE_IDENTITY(true, false),
         READ_CAPACITY(true, false),
-        REGISTER_KEY(false, true);
+        REGISTER_KEY(false, true),
+
+        /** Somebody else's, whose block is in the small memory; data come in, go out, or neither. */
+        OTHER_IN(true, false),
+        OTHER_OUT(false, true),
+        OTHER(false, false);
 
         /** Whether data comes in. */
         final boolean reads;
@@ -154,11 +162,11 @@ final class LunCommand {
     /** SCSI status. */
     int status;
 
-    /** Sense key, or 0. */
-    int senseKey;
+    /** Sense data, as {@link Sense} packs them. */
+    int sense;
 
-    /** Additional sense code and its qualifier, or 0. */
-    int senseCode;
+    /** Who waits for it, for a command that is somebody else's. */
+    CompletableFuture<ScsiOutcome> waiter;
 
     /** How often it was tried without getting anywhere. */
     int attempts;
@@ -226,8 +234,7 @@ final class LunCommand {
         aborting = false;
         end = null;
         status = 0;
-        senseKey = 0;
-        senseCode = 0;
+        sense = Sense.NONE;
         notBeforeNanos = 0;
     }
 
@@ -236,9 +243,15 @@ final class LunCommand {
         return start < otherStart + otherLength && otherStart < start + length;
     }
 
+    /** Additional sense code and its qualifier, or 0. */
+    int senseCode() {
+        return sense == Sense.NONE ? 0 : Sense.codeAndQualifier(sense);
+    }
+
     /** Lets go of what it refers to. */
     void clear() {
         request = null;
+        waiter = null;
         data = null;
         next = null;
         nextToSend = null;

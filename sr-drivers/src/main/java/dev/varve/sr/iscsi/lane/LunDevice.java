@@ -4,6 +4,9 @@ package dev.varve.sr.iscsi.lane;
 
 import dev.varve.sr.iscsi.Portal;
 import dev.varve.sr.iscsi.SessionSpec;
+import dev.varve.sr.scsi.Lun;
+import dev.varve.sr.scsi.ScsiPort;
+import dev.varve.sr.scsi.Sense;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockFeature;
 import dev.varve.vdi.block.BlockRequest;
@@ -11,6 +14,9 @@ import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.Waiting;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -38,11 +44,9 @@ import java.util.concurrent.atomic.AtomicLong;
  * <p><b>Threads:</b> requests on their lanes; everything else anywhere.
  */
 public final class LunDevice implements BlockDevice {
+    private static final Logger LOG = LoggerFactory.getLogger(LunDevice.class);
     private static final long CLOSE_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final int MEMORY_ALIGNMENT = 4;
-    private static final int FLAT_ADDRESSING = 0x4000;
-    private static final int FIRST_FLAT = 256;
-    private static final int LUN_SHIFT = 48;
 
     private final SessionSpec spec;
     private final List<Portal> portals;
@@ -83,7 +87,7 @@ public final class LunDevice implements BlockDevice {
             Waiting waiting) {
         this.spec = spec;
         this.portals = List.copyOf(portals);
-        this.lun = (long) (lun < FIRST_FLAT ? lun : FLAT_ADDRESSING | lun) << LUN_SHIFT;
+        this.lun = Lun.bytes(lun);
         this.settings = settings;
         this.login = login;
         this.clock = clock;
@@ -184,8 +188,7 @@ public final class LunDevice implements BlockDevice {
         } catch (ExecutionException e) {
             throw new IllegalStateException("a unit cannot be given up", e);
         } catch (TimeoutException e) {
-            // a lane that has ended closes nothing; its sockets end with the process
-            noteAttention(0);
+            LOG.warn("sessions of {} stay open: a lane that used it does not answer", spec.name());
         }
     }
 
@@ -223,6 +226,31 @@ public final class LunDevice implements BlockDevice {
                 errors,
                 since,
                 lastError);
+    }
+
+    /**
+     * A way through each session that carries commands now, for commands that the device knows
+     * nothing of. Its users wait, so they are not lanes.
+     */
+    public List<ScsiPort> ports() {
+        List<ScsiPort> ports = new ArrayList<>();
+        for (LunLane lane : lanes) {
+            for (LunPath path : lane.paths()) {
+                if (path.health().state() == PathState.UP) {
+                    ports.add(new PathPort(lane, path, spec.name(), waiting));
+                }
+            }
+        }
+        return ports;
+    }
+
+    /** Asks for the size of the unit again, on a lane; it shows in the geometry soon. */
+    void measureAgain(IoContext context) {
+        for (LunLane lane : lanes) {
+            if (lane.context() == context) {
+                lane.attention(Sense.CAPACITY_CHANGED);
+            }
+        }
     }
 
     /** The number of the unit has this form on the wire. */

@@ -2,6 +2,10 @@
 
 package dev.varve.sr.iscsi.lane;
 
+import dev.varve.sr.scsi.ScsiOutcome;
+import dev.varve.sr.scsi.ScsiStatus;
+import dev.varve.sr.scsi.Sense;
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.Invariant;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
@@ -11,6 +15,8 @@ import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.ffi.Libc;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -243,7 +249,7 @@ final class LunLane {
             case DONE -> finish(command, IoStatus.OK);
             case AGAIN -> tryAgain(command, MOST_ATTEMPTS);
             case ATTENTION -> {
-                attention(command.senseCode);
+                attention(command.senseCode());
                 tryAgain(command, MOST_ATTENTIONS);
             }
             case LATER -> {
@@ -344,13 +350,64 @@ final class LunLane {
         pump();
     }
 
+    // ---- commands of others
+
+    /** Carries out somebody else's command by one path; its end is told to whoever waits. */
+    void execute(
+            LunPath path,
+            byte[] block,
+            MemorySegment data,
+            boolean out,
+            CompletableFuture<ScsiOutcome> waiter) {
+        if (free == null || !path.isUp() || !path.session().canStart()) {
+            waiter.completeExceptionally(
+                    ErrorCode.SR_UNAVAILABLE.because("the path is not up or has too much to do"));
+            return;
+        }
+        LunCommand command = free;
+        free = command.next;
+        boolean in = !out && data.byteSize() > 0;
+        LunCommand.Kind kind =
+                out
+                        ? LunCommand.Kind.OTHER_OUT
+                        : in ? LunCommand.Kind.OTHER_IN : LunCommand.Kind.OTHER;
+        command.set(kind, null, 0, 0).move(data, 0, (int) data.byteSize());
+        command.waiter = waiter;
+        MemorySegment.copy(block, 0, command.scratch, ValueLayout.JAVA_BYTE, 0, block.length);
+        path.session().start(command, device.shape().blockBytes());
+    }
+
+    /** Tells whoever waits for it how a command has ended. */
+    void answer(LunCommand command) {
+        CompletableFuture<ScsiOutcome> waiter = command.waiter;
+        if (command.end != LunCommand.End.STATUS) {
+            refuse(command, "the target did not carry it out");
+            return;
+        }
+        if (Verdict.of(command) == Verdict.ATTENTION) {
+            attention(command.senseCode());
+        }
+        int got = command.kind == LunCommand.Kind.OTHER_IN ? command.receivedBytes : 0;
+        byte[] data = command.data.asSlice(0, got).toArray(ValueLayout.JAVA_BYTE);
+        ScsiOutcome outcome = new ScsiOutcome(command.status, command.sense, data);
+        release(command);
+        waiter.complete(outcome);
+    }
+
+    /** Tells whoever waits for it that nobody knows how a command has ended. */
+    void refuse(LunCommand command, String why) {
+        CompletableFuture<ScsiOutcome> waiter = command.waiter;
+        release(command);
+        waiter.completeExceptionally(ErrorCode.SR_UNAVAILABLE.because(why));
+    }
+
     // ---- what the target tells
 
     /** Something has happened to the unit. */
     void attention(int senseCode) {
-        if (senseCode >> 8 == Sense.POWER_ON_OR_RESET) {
+        if (senseCode >> 8 == Sense.RESET_OCCURRED) {
             device.raiseLoss();
-        } else if (senseCode == Sense.CAPACITY_CHANGED || senseCode == Sense.UNITS_CHANGED) {
+        } else if (senseCode == Sense.CAPACITY_CHANGED || senseCode == Sense.LUNS_CHANGED) {
             for (LunPath path : paths) {
                 path.measureAgain();
             }

@@ -5,6 +5,8 @@ package dev.varve.sr.iscsi.lane;
 import dev.varve.sr.iscsi.Deadline;
 import dev.varve.sr.iscsi.LoggedIn;
 import dev.varve.sr.iscsi.SessionSpec;
+import dev.varve.sr.scsi.ScsiStatus;
+import dev.varve.sr.scsi.Sense;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.ffi.Libc;
 
@@ -206,7 +208,7 @@ final class LunPath implements LaneSession.Owner {
     private void answered() {
         Verdict verdict = Verdict.of(setup);
         if (verdict == Verdict.ATTENTION && ++attentions < MOST_ATTENTIONS) {
-            lane.attention(setup.senseCode);
+            lane.attention(setup.senseCode());
             ask(setup.kind);
             return;
         }
@@ -234,8 +236,9 @@ final class LunPath implements LaneSession.Owner {
     }
 
     private String describe() {
-        return "status %02xh, sense %xh/%04xh"
-                .formatted(setup.status, setup.senseKey, setup.senseCode);
+        return setup.status == ScsiStatus.CHECK_CONDITION
+                ? Sense.words(setup.sense)
+                : ScsiStatus.words(setup.status);
     }
 
     private void identified(int bytes) {
@@ -288,6 +291,8 @@ final class LunPath implements LaneSession.Owner {
     public void ended(LaneSession from, LunCommand command) {
         if (command == setup) {
             answered();
+        } else if (command.waiter != null) {
+            lane.answer(command);
         } else {
             lane.ended(this, command);
         }
@@ -319,7 +324,9 @@ final class LunPath implements LaneSession.Owner {
         setupBusy = false;
         noteError(wrong ? PathState.WRONG_UNIT : PathState.DOWN, why);
         for (LunCommand lost = from.takeUnfinished(); lost != null; ) {
-            if (lost != setup) {
+            if (lost.waiter != null) {
+                lane.refuse(lost, why);
+            } else if (lost != setup) {
                 lane.lost(this, lost);
             }
             lost = from.takeUnfinished();

@@ -2,6 +2,8 @@
 
 package dev.varve.sr.iscsi.lane;
 
+import dev.varve.sr.scsi.ScsiStatus;
+import dev.varve.sr.scsi.Sense;
 import dev.varve.vdi.block.IoStatus;
 
 /** What follows from the end of a command. */
@@ -27,6 +29,9 @@ enum Verdict {
     /** There is no room. */
     FULL(IoStatus.NO_SPACE);
 
+    /** Code and qualifier: a block past the end. */
+    private static final int OUT_OF_RANGE = 0x2100;
+
     /** How the request ends; null when the command is tried again. */
     final IoStatus status;
 
@@ -50,14 +55,14 @@ enum Verdict {
     }
 
     private static Verdict ofSense(LunCommand command) {
-        return switch (command.senseKey) {
+        return switch (Sense.key(command.sense)) {
             case Sense.RECOVERED_ERROR -> ofRecovered(command);
             case Sense.NOT_READY -> LATER;
             case Sense.UNIT_ATTENTION -> ATTENTION;
             case Sense.ABORTED_COMMAND -> AGAIN;
             case Sense.ILLEGAL_REQUEST -> ofRefusal(command);
             case Sense.DATA_PROTECT ->
-                    command.senseCode == Sense.SPACE_ALLOCATION_FAILED ? FULL : PROTECTED;
+                    command.senseCode() == Sense.SPACE_ALLOCATION_FAILED ? FULL : PROTECTED;
             default -> FAILED;
         };
     }
@@ -71,9 +76,9 @@ enum Verdict {
     }
 
     private static Verdict ofRefusal(LunCommand command) {
-        return switch (command.senseCode) {
-            case Sense.INVALID_OPERATION, Sense.INVALID_FIELD -> UNKNOWN;
-            case Sense.OUT_OF_RANGE -> INVALID;
+        return switch (command.senseCode()) {
+            case Sense.INVALID_COMMAND, Sense.INVALID_FIELD -> UNKNOWN;
+            case OUT_OF_RANGE -> INVALID;
             default -> FAILED;
         };
     }
