@@ -53,6 +53,9 @@ public record ScsiAdapter(
         OTHER
     }
 
+    private static final List<String> OTHERS =
+            List.of("ahci", "usb-storage", "uas", "iscsi_tcp", "sbp2");
+
     private static final List<String> MODEL_ATTRIBUTES =
             List.of("model_name", "modelname", "board_name", "version_product");
 
@@ -140,6 +143,19 @@ public record ScsiAdapter(
                 };
         String text = maker + (maker.isEmpty() || driver.isEmpty() ? "" : " ") + driver;
         return text.isEmpty() ? "unknown" : text;
+    }
+
+    /**
+     * Whether LUNs behind it are those of a storage network or a controller: not disks of a desktop,
+     * not sticks, and not what the initiator of the kernel has logged in to.
+     */
+    public boolean isHostBusAdapter() {
+        boolean otherwise =
+                OTHERS.contains(driver)
+                        || driver.startsWith("ata_")
+                        || driver.startsWith("pata_")
+                        || driver.startsWith("sata_");
+        return !otherwise;
     }
 
     /** The name of its directory in sysfs. */

@@ -84,6 +84,27 @@ public final class ScsiDiscovery {
         return luns().stream().filter(lun -> lun.scsiId().equals(scsiId)).findFirst();
     }
 
+    /** The LUN behind a device node, be it a path or a map, or behind a link to one. */
+    public Optional<ScsiLun> lunAt(Path device) {
+        return luns().stream()
+                .filter(lun -> leadsToOneOf(new Sysfs(device), nodes(lun.disks(), lun.map())))
+                .findFirst();
+    }
+
+    /**
+     * The paths to the LUN of a name, and nothing else of it: quicker than {@link #lun(String)}.
+     */
+    public List<ScsiDisk> paths(String scsiId) {
+        return disks().stream().filter(disk -> disk.scsiId().equals(scsiId)).toList();
+    }
+
+    /** The map that device-mapper has made of the paths to the LUN of a name, if it has. */
+    public Optional<MultipathMap> map(String scsiId) {
+        return MultipathMap.of(root).stream()
+                .filter(map -> map.scsiId().equals(scsiId))
+                .findFirst();
+    }
+
     private ScsiLun lun(
             String scsiId, List<ScsiDisk> disks, List<MultipathMap> maps, DeviceUse use) {
         Optional<MultipathMap> map =
@@ -154,9 +175,7 @@ public final class ScsiDiscovery {
 
     private Optional<Path> link(List<ScsiDisk> disks, Optional<MultipathMap> map) {
         Sysfs links = new Sysfs(root.dev().resolve(BY_ID));
-        List<Path> wanted = new ArrayList<>();
-        map.ifPresent(device -> wanted.add(device.node()));
-        disks.forEach(disk -> wanted.add(disk.node()));
+        List<Path> wanted = nodes(disks, map);
         String exact = "scsi-" + disks.getFirst().scsiId();
         return links.names().stream()
                 .filter(name -> name.startsWith("scsi-") || name.startsWith("wwn-"))
@@ -165,6 +184,13 @@ public final class ScsiDiscovery {
                         Comparator.comparing((String name) -> !name.equals(exact))
                                 .thenComparing(name -> name))
                 .map(name -> links.directory().resolve(name));
+    }
+
+    private static List<Path> nodes(List<ScsiDisk> disks, Optional<MultipathMap> map) {
+        List<Path> nodes = new ArrayList<>();
+        map.ifPresent(device -> nodes.add(device.node()));
+        disks.forEach(disk -> nodes.add(disk.node()));
+        return nodes;
     }
 
     /** The nodes themselves may be links as well: a tree that was made has no nodes of its own. */
