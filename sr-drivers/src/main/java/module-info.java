@@ -4,7 +4,9 @@
 module dev.varve.sr {
     requires transitive dev.varve.vdi;
     requires com.fasterxml.jackson.databind;
+    requires commons; // the codec of jSCSI, which names no module and takes that of its jar
     requires org.apache.commons.io;
+    requires org.slf4j; // for that codec
 
     exports dev.varve.sr.spi;
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.sr.host.Holder;
 import dev.varve.sr.spi.Claims;
 import dev.varve.sr.spi.Claims.Mode;
 import dev.varve.vdi.ErrorCode;

@@ -67,6 +67,13 @@ public final class Libc {
     public static final int ESHUTDOWN = 108;
     public static final int ETIMEDOUT = 110;
     public static final int ECANCELED = 125;
+    public static final int EPIPE = 32;
+    public static final int ENETUNREACH = 101;
+    public static final int ECONNRESET = 104;
+    public static final int ETIMEDOUT = 110;
+    public static final int ECONNREFUSED = 111;
+    public static final int EHOSTUNREACH = 113;
+    public static final int EINPROGRESS = 115;
     public static final int EDQUOT = 122;
 
     public static final int EEXIST = 17;
@@ -99,6 +106,7 @@ public final class Libc {
 
     private static final int SOL_SOCKET = 1;
     private static final int SO_REUSEADDR = 2;
+    private static final int SO_ERROR = 4;
     private static final int SO_KEEPALIVE = 9;
     private static final int IPPROTO_TCP = 6;
     private static final int TCP_NODELAY = 1;
@@ -157,6 +165,11 @@ public final class Libc {
             find("accept4", FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
     private static final MethodHandle SETSOCKOPT =
             find("setsockopt", FunctionDescriptor.of(INT, INT, INT, INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle GETSOCKOPT =
+            find(
+                    "getsockopt",
+                    FunctionDescriptor.of(
+                            INT, INT, INT, INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
     private static final MethodHandle GETSOCKNAME =
             find(
                     "getsockname",
@@ -539,6 +552,51 @@ public final class Libc {
         }
     }
 
+    /**
+     * A non-blocking TCP socket, made fit as {@link #tuneTcp} says, that has begun to connect to a
+     * peer. When it can be written, {@link #socketError} tells what has become of that.
+     */
+    public static int connectTcp(InetAddress host, int port) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = inetAddress(host, port, arena);
+            MemorySegment state = STATE.get();
+            int fd = socket(host instanceof Inet6Address ? AF_INET6 : AF_INET, state);
+            if (fd < 0) {
+                return fd;
+            }
+            int outcome = tuneTcp(fd);
+            if (outcome >= 0) {
+                int length = (int) address.byteSize();
+                outcome = result((int) CONNECT.invokeExact(state, fd, address, length), state);
+            }
+            if (outcome < 0 && outcome != -EINPROGRESS) {
+                close(fd);
+                return outcome;
+            }
+            return fd;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** The error that a socket has pending ({@code SO_ERROR}): 0, or {@code -errno}. */
+    public static int socketError(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment error = arena.allocateFrom(INT, 0);
+            MemorySegment length = arena.allocateFrom(INT, Integer.BYTES);
+            int got =
+                    result(
+                            (int)
+                                    GETSOCKOPT.invokeExact(
+                                            state, fd, SOL_SOCKET, SO_ERROR, error, length),
+                            state);
+            return got < 0 ? got : -error.get(INT, 0);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
     /** The port that a TCP socket is bound to. */
     public static int localPort(int fd) {
         try (Arena arena = Arena.ofConfined()) {
@@ -821,6 +879,12 @@ public final class Libc {
             case EDQUOT -> "EDQUOT";
             case ECANCELED -> "ECANCELED";
             case EACCES -> "EACCES";
+            case EPIPE -> "EPIPE";
+            case ENETUNREACH -> "ENETUNREACH";
+            case ECONNRESET -> "ECONNRESET";
+            case ETIMEDOUT -> "ETIMEDOUT";
+            case ECONNREFUSED -> "ECONNREFUSED";
+            case EHOSTUNREACH -> "EHOSTUNREACH";
             case 98 -> "EADDRINUSE";
             case 99 -> "EADDRNOTAVAIL";
             default -> "errno " + Math.abs(errno);
