@@ -19,6 +19,7 @@ import java.util.Locale;
  * driver has its own</td></tr>
  * <tr><td>fc_host</td><td>node_name, port_name, port_state, speed, symbolic_name</td><td>Fibre
  * Channel, over Ethernet as well</td></tr>
+ * <tr><td>scsi_host</td><td>host_sas_address</td><td>SAS; newer drivers only</td></tr>
  * <tr><td>sas_phy</td><td>sas_address of phy-N:*</td><td>SAS</td></tr>
  * <tr><td>iscsi_host</td><td>(its being there)</td><td>iSCSI</td></tr>
  * </table>
@@ -84,7 +85,7 @@ public record ScsiAdapter(
                 model(host),
                 host.textOrEmpty("state"),
                 fibre.textOrEmpty("node_name"),
-                isFibre ? fibre.textOrEmpty("port_name") : sasAddress(root, number),
+                isFibre ? fibre.textOrEmpty("port_name") : sasAddress(root, host, number),
                 fibre.textOrEmpty("port_state"),
                 fibre.textOrEmpty("speed"));
     }
@@ -113,14 +114,18 @@ public record ScsiAdapter(
                 .orElse("");
     }
 
-    /** That of its first phy: an adapter has one address for all of them as a rule. */
-    private static String sasAddress(HostRoot root, int host) {
-        String prefix = "phy-" + host + ":";
-        return root.classOf("sas_phy").children().stream()
-                .filter(phy -> phy.name().startsWith(prefix))
-                .map(phy -> phy.textOrEmpty("sas_address"))
-                .filter(address -> !address.isEmpty())
-                .findFirst()
+    /** What the driver says of the adapter, or else its first phy: all of them have it as a rule. */
+    private static String sasAddress(HostRoot root, Sysfs host, int number) {
+        String phy = "phy-" + number + ":[0-9]+";
+        return host.text("host_sas_address")
+                .or(
+                        () ->
+                                root.classOf("sas_phy").children().stream()
+                                        .filter(candidate -> candidate.name().matches(phy))
+                                        .flatMap(
+                                                candidate ->
+                                                        candidate.text("sas_address").stream())
+                                        .findFirst())
                 .orElse("");
     }
 

@@ -174,7 +174,7 @@ class ScsiDiscoveryTest {
 
     @Test
     void hostileTextsAreMadeHarmless() {
-        host.disk("sdc", "8:32", "5:0:0:0", "5000c500aaaa0001", "\0\33[31m<&>", SIZE)
+        host.disk("sdc", "8:32", "5:0:0:0", "5000c500aaaa0001", "\33[31m<&>", SIZE)
                 .device("vendor", "\33]0;x\7\u00ff")
                 .device("model", "a\nb" + "y".repeat(9000));
         ScsiDisk disk = lun(SAS).first();

@@ -70,7 +70,6 @@ public final class Libc {
     public static final int EPIPE = 32;
     public static final int ENETUNREACH = 101;
     public static final int ECONNRESET = 104;
-    public static final int ETIMEDOUT = 110;
     public static final int ECONNREFUSED = 111;
     public static final int EHOSTUNREACH = 113;
     public static final int EINPROGRESS = 115;
@@ -213,6 +212,8 @@ public final class Libc {
             find("rmdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
     private static final MethodHandle MKDIR =
             find("mkdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle IOCTL =
+            find("ioctl", FunctionDescriptor.of(INT, INT, LONG, LONG), 2);
     private static final MethodHandle FLOCK = find("flock", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle ALIGNED_ALLOC =
             find("aligned_alloc", FunctionDescriptor.of(LONG, LONG, LONG));
@@ -429,6 +430,20 @@ public final class Libc {
             MemorySegment state = STATE.get();
             MemorySegment name = arena.allocateFrom(path);
             return result((int) MKDIR.invokeExact(state, name, mode), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * {@code ioctl(2)} with a pointer.
+     *
+     * @param address native memory in the form that the request wants
+     */
+    public static int ioctl(int fd, long request, long address) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) IOCTL.invokeExact(state, fd, request, address), state);
         } catch (Throwable thrown) {
             throw unexpected(thrown);
         }
@@ -882,7 +897,6 @@ public final class Libc {
             case EPIPE -> "EPIPE";
             case ENETUNREACH -> "ENETUNREACH";
             case ECONNRESET -> "ECONNRESET";
-            case ETIMEDOUT -> "ETIMEDOUT";
             case ECONNREFUSED -> "ECONNREFUSED";
             case EHOSTUNREACH -> "EHOSTUNREACH";
             case 98 -> "EADDRINUSE";

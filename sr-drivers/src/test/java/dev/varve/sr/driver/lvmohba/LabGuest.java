@@ -130,7 +130,8 @@ final class LabGuest {
                         .findFirst()
                         .orElseThrow();
         requireEqual(ScsiAdapter.Kind.SAS, sas.kind());
-        requireEqual("0x5000c50011111111", sas.portName());
+        // The emulation gives its phys the address of the disk behind them.
+        require(sas.portName().matches("0x5000c500[0-9a-f]{8}"), sas.toString());
     }
 
     private void discoveryEqualsTheToolsOfTheHost() throws Exception {
@@ -179,7 +180,7 @@ final class LabGuest {
     }
 
     private static void setState(ScsiDisk disk, String state) throws IOException {
-        Files.writeString(Path.of("/sys/class/block", disk.name(), "device/state"), state);
+        Files.writeString(Path.of("/sys/class/block", disk.name(), "device/state"), state + "\n");
     }
 
     /** Something that is done to paths while the LUN is written. */
