@@ -35,6 +35,9 @@ public final class Sense {
     /** Code 29: power on, reset, or nexus lost; what was not flushed may be lost. */
     public static final int RESET_OCCURRED = 0x29;
 
+    /** Code and qualifier: the unit is becoming ready. */
+    public static final int BECOMING_READY = 0x0401;
+
     /** Code and qualifier: the capacity has changed. */
     public static final int CAPACITY_CHANGED = 0x2A09;
 
@@ -143,7 +146,7 @@ public final class Sense {
 
     private static String codeWords(int code) {
         return switch (code) {
-            case 0x0401 -> "the unit is becoming ready";
+            case BECOMING_READY -> "the unit is becoming ready";
             case 0x0402 -> "the unit has to be started";
             case 0x0403 -> "somebody has to look after the unit";
             case 0x040B -> "this path is on standby";

@@ -346,9 +346,9 @@ class HeadersTest {
 
         request.begin(TaskManagementRequest.LOGICAL_UNIT_RESET);
         request.setLun(random.nextLong());
-        asked = readByThem(request, TaskManagementFunctionRequestParser.class);
         assertEquals((byte) (0x80 | TaskManagementRequest.LOGICAL_UNIT_RESET), bytes()[1]);
-        assertEquals(BasicHeader.NO_TAG, asked.getReferencedTaskTag());
+        assertEquals(request.lun(), ByteBuffer.wrap(bytes()).getLong(8));
+        assertEquals(BasicHeader.NO_TAG, request.referencedTaskTag());
 
         TaskManagementResponse response = at(new TaskManagementResponse());
         response.begin();
@@ -356,9 +356,9 @@ class HeadersTest {
         response.setInitiatorTaskTag(random.nextInt());
         response.setResponse(TaskManagementResponse.NO_SUCH_TASK);
         TaskManagementFunctionResponseParser answered =
-                theirs(response, TaskManagementFunctionResponseParser.class);
+                readByThem(response, TaskManagementFunctionResponseParser.class);
         compare(response, answered);
-        assertEquals(response.response(), answered.getResponse().value());
+        assertEquals(TaskManagementResponse.NO_SUCH_TASK, bytes()[2]); // which jSCSI does not read
     }
 
     @RepeatedTest(REPETITIONS)
