@@ -36,7 +36,7 @@ public final class MultipathMedium implements BlockMedium {
     private final PathSet paths;
     private final PathWatcher watcher;
     private final BlockBytes bytes;
-    private final Supplier<Optional<Reservations>> reservations;
+    private final Optional<PathReservations> reservations;
     private volatile MultipathDevice device;
 
     /** Where the medium gets time and threads from. */
@@ -49,7 +49,7 @@ public final class MultipathMedium implements BlockMedium {
             boolean writable,
             PathSettings settings,
             Services services,
-            Supplier<Optional<Reservations>> reservations) {
+            Optional<PathReservations> reservations) {
         this.scsiId = scsiId;
         this.writable = writable;
         this.finder = finder;
@@ -82,7 +82,7 @@ public final class MultipathMedium implements BlockMedium {
             boolean writable,
             PathSettings settings,
             Services services,
-            Supplier<Optional<Reservations>> reservations) {
+            Optional<PathReservations> reservations) {
         List<PathCandidate> found = finder.get();
         if (found.isEmpty()) {
             services.scheduler().close();
@@ -149,6 +149,12 @@ public final class MultipathMedium implements BlockMedium {
                 opened.letGo().run();
                 throw ErrorCode.SR_UNAVAILABLE.because(
                         candidate.describe() + " went away while it was opened");
+            }
+            try {
+                reservations.ifPresent(PathReservations::registerNewPaths);
+            } catch (StorageException e) {
+                opened.letGo().run();
+                throw e;
             }
             return new DiskPath(
                     candidate, opened, (path, request) -> device.ended(path, request));
@@ -224,7 +230,7 @@ public final class MultipathMedium implements BlockMedium {
 
     @Override
     public Optional<Reservations> reservations() {
-        return reservations.get();
+        return reservations.map(Reservations.class::cast);
     }
 
     /** Does not wait for a path; takes note of a LUN that has grown. */

@@ -178,7 +178,7 @@ class ScsiDiscoveryTest {
                 .device("vendor", "\33]0;x\7\u00ff")
                 .device("model", "a\nb" + "y".repeat(9000));
         ScsiDisk disk = lun(SAS).first();
-        assertEquals("[31m<&>", disk.serial());
+        assertEquals("_[31m<&>", disk.serial());
         assertTrue(disk.vendor().chars().noneMatch(Character::isISOControl));
         assertTrue(disk.model().startsWith("a b"), disk.model());
         assertTrue(disk.model().length() <= 4096);

@@ -84,7 +84,7 @@ class MultipathMediumTest {
                         true,
                         new PathSettings(holdSeconds, 5),
                         new MultipathMedium.Services(Clock.system(), new Turns(), Runnable::run),
-                        Optional::empty);
+                        Optional.empty());
     }
 
     private void turn() {

@@ -8,9 +8,12 @@ import dev.varve.sr.host.ScsiAdapter;
 import dev.varve.sr.host.ScsiDiscovery;
 import dev.varve.sr.host.ScsiDisk;
 import dev.varve.sr.host.ScsiLun;
+import dev.varve.sr.host.SgPort;
 import dev.varve.sr.multipath.MultipathMedium;
 import dev.varve.sr.multipath.PathCandidate;
+import dev.varve.sr.multipath.PathReservations;
 import dev.varve.sr.multipath.PathSettings;
+import dev.varve.sr.scsi.ScsiPort;
 import dev.varve.sr.spi.PathHealth;
 import dev.varve.sr.spi.ProbeDocument;
 import dev.varve.sr.spi.SrContext;
@@ -153,6 +156,7 @@ final class HbaLuns {
     MultipathMedium open(
             String scsiId, boolean writable, PathSettings settings, SrContext context) {
         require(scsiId);
+        PathReservations reservations = new PathReservations(() -> ports(scsiId));
         return MultipathMedium.open(
                 scsiId,
                 () -> candidates(scsiId),
@@ -162,7 +166,15 @@ final class HbaLuns {
                         context.clock(),
                         Scheduler.system("paths-" + scsiId),
                         context.blocking()),
-                Optional::empty);
+                Optional.of(reservations).filter(PathReservations::isSupported));
+    }
+
+    /** Those below a map of device-mapper as well: each has a key of its own. */
+    private List<ScsiPort> ports(String scsiId) {
+        return discovery.paths(scsiId).stream()
+                .filter(ScsiDisk::isRunning)
+                .<ScsiPort>map(disk -> new SgPort(disk.node()))
+                .toList();
     }
 
     /** The map of device-mapper where there is one; it knows its paths better than we do. */
