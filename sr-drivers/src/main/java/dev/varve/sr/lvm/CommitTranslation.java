@@ -51,7 +51,7 @@ final class CommitTranslation {
      * @param open whether a volume is open here
      */
     void translate(List<VolumeChange> changes, Predicate<LvmId> open) {
-        CommitPlan plan = CommitPlan.of(changes, new Present(open));
+        CommitPlan plan = CommitPlan.of(changes, new Present(state, open));
         remove(plan);
         move(plan);
         create(plan);
@@ -59,13 +59,15 @@ final class CommitTranslation {
                 .forEach((id, node) -> node.ifPresent(present -> note(id, present.notes())));
     }
 
-    /** What there is before the changes. */
-    private final class Present implements CommitPlan.Present {
-        private final Predicate<LvmId> open;
+    /** Refuses changes, before somebody else makes them, that would remove what is open here. */
+    static void requireNotOpen(
+            List<VolumeChange> changes, GroupState state, Predicate<LvmId> open) {
+        CommitPlan.of(changes, new Present(state, open));
+    }
 
-        Present(Predicate<LvmId> open) {
-            this.open = open;
-        }
+    /** What there is before the changes. */
+    private record Present(GroupState state, Predicate<LvmId> open)
+            implements CommitPlan.Present {
 
         @Override
         public Optional<VolumeNotes> notes(VolumeId id) {

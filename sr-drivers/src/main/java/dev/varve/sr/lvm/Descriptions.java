@@ -2,10 +2,13 @@
 
 package dev.varve.sr.lvm;
 
+import dev.varve.sr.store.VolumeNotes;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
 
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -36,6 +39,27 @@ final class Descriptions {
                 id.uuid(),
                 ManagementFields.of(
                         id, state.notes(state.volume(id).orElseThrow()), before));
+    }
+
+    /**
+     * The attributes of a disk as somebody else has written them into the management volume; nothing
+     * when it says what was written here.
+     */
+    static Optional<Map<String, String>> changed(
+            VolumeNotes notes, VolumeId id, ManagementVolume management) {
+        Map<String, String> found = management.disk(id.uuid()).orElse(Map.of());
+        Map<String, String> written =
+                ManagementFormat.asWritten(ManagementFields.of(id, notes, found));
+        Map<String, String> attributes = new HashMap<>(notes.attributes());
+        boolean changed = false;
+        for (String tag : List.of(ManagementFormat.LABEL, ManagementFormat.DESCRIPTION)) {
+            if (found.containsKey(tag) && !found.get(tag).equals(written.get(tag))) {
+                String key = ManagementFields.attribute(tag);
+                attributes.put(key, found.get(tag));
+                changed = true;
+            }
+        }
+        return changed ? Optional.of(attributes) : Optional.empty();
     }
 
     /** Describes all disks, and takes out those that are not there. */

@@ -48,11 +48,12 @@ final class FreedSpace {
         }
         pending.put(offset, offset + length);
         if (!running) {
+            running = true;
             try {
                 blocking.execute(this::discardAll);
-                running = true;
             } catch (RejectedExecutionException e) {
                 // The daemon stops; that the medium keeps the space does no harm.
+                running = false;
                 pending.clear();
             }
         }

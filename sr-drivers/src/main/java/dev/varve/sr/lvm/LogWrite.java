@@ -24,8 +24,6 @@ final class LogWrite {
     /** A new log has so many times the room that its first entry takes. */
     private static final int SPARE = 3;
 
-    private static final long LEAST_BYTES = 8 << 20;
-
     private final AttributeLog log;
     private final AttributeEntry entry;
     private final byte[] encoded;
@@ -41,13 +39,15 @@ final class LogWrite {
      *
      * @param present the log there is, or null
      * @param attributes all attributes before the change
+     * @param leastBytes how large a new log is at least
      */
     static LogWrite prepare(
             AttributeLog present,
             GroupChange change,
             VolumeGroup group,
             Function<LogicalVolume, VolumeBytes> bytes,
-            Map<LvmId, Map<String, String>> attributes) {
+            Map<LvmId, Map<String, String>> attributes,
+            long leastBytes) {
         if (change.records.isEmpty()) {
             return new LogWrite(present, null, null);
         }
@@ -63,7 +63,7 @@ final class LogWrite {
             setTag(change.edit, number);
             return new LogWrite(present, entry, encoded);
         }
-        return replacing(present, number, change, group, bytes, attributes);
+        return replacing(present, number, change, group, bytes, attributes, leastBytes);
     }
 
     private static void setTag(GroupEdit edit, long number) {
@@ -82,7 +82,8 @@ final class LogWrite {
             GroupChange change,
             VolumeGroup group,
             Function<LogicalVolume, VolumeBytes> bytes,
-            Map<LvmId, Map<String, String>> attributes) {
+            Map<LvmId, Map<String, String>> attributes,
+            long leastBytes) {
         AttributeEntry entry =
                 new AttributeEntry(number, true, everything(present, change, attributes));
         byte[] encoded = entry.encode();
@@ -98,7 +99,7 @@ final class LogWrite {
                 edit.remove(VolumeNames.ATTRIBUTES);
             }
         }
-        long size = Math.max(LEAST_BYTES, SPARE * (long) encoded.length);
+        long size = Math.max(leastBytes, SPARE * (long) encoded.length);
         LogicalVolume volume =
                 edit.create(
                         VolumeNames.ATTRIBUTES,

@@ -273,7 +273,14 @@ final class LvmGroup {
     private void writeGroup(GroupChange change) {
         GroupEdit edit = change.edit;
         growManagement(change);
-        LogWrite written = LogWrite.prepare(log, change, state.group(), this::bytes, attributes);
+        LogWrite written =
+                LogWrite.prepare(
+                        log,
+                        change,
+                        state.group(),
+                        this::bytes,
+                        attributes,
+                        access.settings().logBytes());
         for (ExtentRun run : edit.taken()) {
             long offset = offsetOf(run.pv(), run.start());
             long length = run.count() * state.group().extentBytes();
@@ -355,6 +362,7 @@ final class LvmGroup {
             refreshManagement();
         }
         if (management != null) {
+            adoptFromManagement();
             describeAll();
         }
     }
@@ -369,8 +377,45 @@ final class LvmGroup {
         managementStale = false;
     }
 
-    /** Waits for what is done in the background. */
-    void close() {
+    /**
+     * Waits for what is done in the background, and notes what the management volume looks like, so
+     * that it is known the next time whether somebody else has written it.
+     */
+    void letGo() {
         freed.close();
+        boolean noted = log == null || log.managementChecksum().isPresent();
+        if (noted || management == null || stale || managementStale || !owned) {
+            return;
+        }
+        if (readOnlyReason().isEmpty() && access.owner().isOwner()) {
+            GroupChange change = begin();
+            change.records.add(new AttributeRecord.OfManagement(management.checksumNow()));
+            carryOut(change);
+        }
+    }
+
+    /**
+     * What the reference stack has changed about disks since this group was let go of: it counts, as
+     * the later.
+     */
+    private void adoptFromManagement() {
+        boolean same =
+                log == null
+                        || log.managementChecksum()
+                                .map(noted -> noted == management.checksumRead())
+                                .orElse(true);
+        if (same) {
+            return;
+        }
+        GroupChange change = begin();
+        for (VolumeId id : state.ids()) {
+            if (id.kind().isDisk()) {
+                LogicalVolume volume = state.volume(id).orElseThrow();
+                Descriptions.changed(state.notes(volume), id, management)
+                        .map(attributes -> new AttributeRecord.OfVolume(volume.id(), attributes))
+                        .ifPresent(change.records::add);
+            }
+        }
+        carryOut(change);
     }
 }

@@ -2,6 +2,9 @@
 
 package dev.varve.sr.lvm;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
 import dev.varve.sr.lvm.meta.LogicalVolume;
 import dev.varve.sr.lvm.meta.LvmId;
 import dev.varve.sr.spi.SrIdentity;
@@ -56,6 +59,23 @@ public final class LvmVolumeStore implements VolumeStore {
                     group.refresh();
                     return group.state();
                 });
+        access.owner().serve(new OwnerService(this)::answer);
+    }
+
+    /** Has the owner do something when this daemon is not it, and takes note of the outcome. */
+    private JsonNode ask(ObjectNode request) {
+        JsonNode answer =
+                OwnerRequests.requireDone(access.owner().ask(OwnerRequests.bytes(request)));
+        locked(
+                () -> {
+                    group.refresh();
+                    return group.state();
+                });
+        return answer;
+    }
+
+    private boolean isOwner() {
+        return access.owner().isOwner();
     }
 
     private <T> T locked(Supplier<T> work) {
@@ -140,6 +160,14 @@ public final class LvmVolumeStore implements VolumeStore {
 
     @Override
     public long useReserve(long bytes) {
+        return isOwner()
+                ? useReserveAsOwner(bytes)
+                : ask(OwnerRequests.request("reserve").put("bytes", bytes))
+                        .path("bytes")
+                        .asLong();
+    }
+
+    long useReserveAsOwner(long bytes) {
         GroupState now = state();
         return reserve.use(now.group(), bytes) * now.group().extentBytes();
     }
@@ -168,6 +196,15 @@ public final class LvmVolumeStore implements VolumeStore {
 
     /** Keeps the identity of the repository in the group. */
     public void setIdentity(SrIdentity identity) {
+        group.requireWritable();
+        if (isOwner()) {
+            setIdentityAsOwner(identity);
+        } else {
+            ask(OwnerRequests.identity(identity));
+        }
+    }
+
+    void setIdentityAsOwner(SrIdentity identity) {
         locked(
                 () -> {
                     GroupChange change = group.begin();
@@ -260,10 +297,32 @@ public final class LvmVolumeStore implements VolumeStore {
 
     @Override
     public void commit(List<VolumeChange> changes) {
-        commit(changes, access.host());
+        group.requireWritable();
+        if (isOwner()) {
+            commitAsOwner(changes, access.host());
+            return;
+        }
+        requireNotOpen(changes);
+        ask(OwnerRequests.commit(changes, access.host()));
+        if (changes.stream().anyMatch(LvmVolumeStore::mayMakeRoom)) {
+            tellRoom();
+        }
     }
 
-    private void commit(List<VolumeChange> changes, UUID host) {
+    private static boolean mayMakeRoom(VolumeChange change) {
+        return change instanceof VolumeChange.Delete || change instanceof VolumeChange.Rename;
+    }
+
+    /** The owner does not know what is open here. */
+    private void requireNotOpen(List<VolumeChange> changes) {
+        locked(
+                () -> {
+                    CommitTranslation.requireNotOpen(changes, group.state(), open::isOpen);
+                    return group.state();
+                });
+    }
+
+    void commitAsOwner(List<VolumeChange> changes, UUID host) {
         boolean room =
                 locked(
                         () -> {
@@ -301,6 +360,12 @@ public final class LvmVolumeStore implements VolumeStore {
 
     /** Makes volumes at least so large, and tells why some are not. */
     Map<LvmId, StorageException> growVolumes(Map<LvmId, Long> sizes) {
+        return isOwner()
+                ? growAsOwner(sizes)
+                : OwnerRequests.failures(ask(OwnerRequests.grow(sizes)));
+    }
+
+    Map<LvmId, StorageException> growAsOwner(Map<LvmId, Long> sizes) {
         return locked(
                 () -> {
                     GroupChange change = group.begin();
@@ -317,6 +382,18 @@ public final class LvmVolumeStore implements VolumeStore {
         if (isThick()) {
             return;
         }
+        if (isOwner()) {
+            shrinkAsOwner(volume, sizeBytes);
+        } else {
+            ask(
+                    OwnerRequests.request("shrink")
+                            .put("volume", volume.text())
+                            .put("size", sizeBytes));
+        }
+        tellRoom();
+    }
+
+    void shrinkAsOwner(LvmId volume, long sizeBytes) {
         locked(
                 () -> {
                     GroupChange change = group.begin();
@@ -332,7 +409,6 @@ public final class LvmVolumeStore implements VolumeStore {
                     }
                     return change;
                 });
-        tellRoom();
     }
 
     // ---- after a crash
@@ -371,7 +447,7 @@ public final class LvmVolumeStore implements VolumeStore {
         locked(
                 () -> {
                     open.requireNoneOpen();
-                    group.close();
+                    group.letGo();
                     return group.state();
                 });
     }

@@ -122,6 +122,13 @@ final class ManagementFields {
         }
     }
 
+    /** The attribute that a field of text stands for. */
+    static String attribute(String tag) {
+        return tag.equals(ManagementFormat.LABEL)
+                ? DiskAttributes.LABEL
+                : DiskAttributes.DESCRIPTION;
+    }
+
     /** The UUID in a text, if it is one. */
     static Optional<UUID> uuid(String text) {
         try {

@@ -56,19 +56,21 @@ final class VolumeGrowth {
 
     /** Makes a volume at least so large. */
     synchronized CompletionStage<Long> grow(LvmStoreVolume volume, long sizeBytes) {
-        CompletableFuture<Long> done = new CompletableFuture<>();
+        Wanted wanted = new Wanted(volume, sizeBytes, new CompletableFuture<>());
+        waiting.add(wanted);
         if (!running) {
+            running = true;
             try {
                 blocking.execute(this::growAll);
-                running = true;
             } catch (RejectedExecutionException e) {
+                running = false;
+                waiting.remove(wanted);
                 return CompletableFuture.failedStage(
                         ErrorCode.VDI_RESIZE.because(
                                 volume.id() + " cannot grow: the daemon is stopping", e));
             }
         }
-        waiting.add(new Wanted(volume, sizeBytes, done));
-        return done;
+        return wanted.done();
     }
 
     private synchronized List<Wanted> take() {

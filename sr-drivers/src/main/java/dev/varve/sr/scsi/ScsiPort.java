@@ -21,4 +21,13 @@ public interface ScsiPort {
      * @throws dev.varve.vdi.StorageException SR_UNAVAILABLE when the unit cannot be reached
      */
     ScsiOutcome execute(byte[] cdb, byte[] out, int room);
+
+    /**
+     * Ends all commands of all initiators at the unit (LOGICAL UNIT RESET, SAM-5 7.7). When this
+     * returns, none of them is carried out any more. Persistent reservations stay.
+     *
+     * @throws dev.varve.vdi.StorageException SR_UNAVAILABLE when the unit cannot be reached;
+     *     SR_NOT_IMPLEMENTED when it does not do this
+     */
+    void reset();
 }

@@ -20,6 +20,8 @@ import dev.varve.sr.iscsi.pdu.ResponseHeader;
 import dev.varve.sr.iscsi.pdu.ScsiCommand;
 import dev.varve.sr.iscsi.pdu.ScsiResponse;
 import dev.varve.sr.iscsi.pdu.SerialNumbers;
+import dev.varve.sr.iscsi.pdu.TaskManagementRequest;
+import dev.varve.sr.iscsi.pdu.TaskManagementResponse;
 import dev.varve.sr.iscsi.wire.ConnectionLostException;
 import dev.varve.sr.iscsi.wire.PduChannel;
 import dev.varve.sr.iscsi.wire.TcpSocket;
@@ -49,6 +51,8 @@ final class ControlConnection implements AutoCloseable {
     private final DataOut dataOut = new DataOut();
     private final NopOut nopOut = new NopOut();
     private final LogoutRequest logout = new LogoutRequest();
+    private final TaskManagementRequest management = new TaskManagementRequest();
+    private final TaskManagementResponse managed = new TaskManagementResponse();
     private final ScsiResponse response = new ScsiResponse();
     private final DataIn dataIn = new DataIn();
     private final ReadyToTransfer ready = new ReadyToTransfer();
@@ -68,11 +72,13 @@ final class ControlConnection implements AutoCloseable {
         this.commandNumber = session.nextCommandNumber();
         this.expectedStatus = session.expectedStatusNumber();
         this.maximumCommand = session.maximumCommandNumber();
-        for (BasicHeader sent : new BasicHeader[] {command, dataOut, nopOut, logout}) {
+        for (BasicHeader sent : new BasicHeader[] {command, dataOut, nopOut, logout, management}) {
             sent.wrap(pdu, 0);
         }
         for (BasicHeader got :
-                new BasicHeader[] {response, dataIn, ready, nopIn, reject, message}) {
+                new BasicHeader[] {
+                    response, dataIn, ready, nopIn, reject, message, managed
+                }) {
             got.wrap(channel.header(), 0);
         }
     }
@@ -330,6 +336,27 @@ final class ControlConnection implements AutoCloseable {
                 return;
             }
         }
+    }
+
+    /**
+     * Resets a unit.
+     *
+     * @return what has become of it, of {@link TaskManagementResponse}
+     */
+    int reset(long lun, Deadline deadline) throws ConnectionLostException {
+        int own = nextTag();
+        management.begin(TaskManagementRequest.LOGICAL_UNIT_RESET);
+        management.setInitiatorTaskTag(own);
+        management.setLun(lun);
+        number(management);
+        channel.send(pdu, deadline);
+        ResponseHeader got = channel.receive(deadline);
+        while (got.opcode() != Opcode.TASK_MANAGEMENT_RESPONSE || got.initiatorTaskTag() != own) {
+            handle(got, null, deadline);
+            got = channel.receive(deadline);
+        }
+        countStatus(managed.statusNumber());
+        return managed.response();
     }
 
     /** Ends the session in order. */

@@ -6,6 +6,7 @@ import dev.varve.sr.iscsi.Deadline;
 import dev.varve.sr.iscsi.LoggedIn;
 import dev.varve.sr.iscsi.SessionSpec;
 import dev.varve.sr.iscsi.login.Connector;
+import dev.varve.sr.iscsi.pdu.TaskManagementResponse;
 import dev.varve.sr.iscsi.wire.ConnectionLostException;
 import dev.varve.sr.scsi.Cdb;
 import dev.varve.sr.scsi.Lun;
@@ -51,7 +52,7 @@ public final class ControlSession implements AutoCloseable {
     private static final int LUN_LIST_ROOM = 8 + 512 * Long.BYTES;
     private static final int MAX_ATTENTIONS = 32;
     private static final long GOODBYE_MILLIS = 2000;
-    private static final long REPORT_LUN = 0;
+    private static final long REPORT_LUN = 0; // where REPORT LUNS is always answered
 
     private final SessionSpec spec;
     private final Connector connector;
@@ -103,6 +104,11 @@ public final class ControlSession implements AutoCloseable {
             public ScsiOutcome execute(byte[] cdb, byte[] out, int room) {
                 return ControlSession.this.execute(lun, cdb, out, room);
             }
+
+            @Override
+            public void reset() {
+                ControlSession.this.reset(lun);
+            }
         };
     }
 
@@ -150,7 +156,19 @@ public final class ControlSession implements AutoCloseable {
         }
     }
 
-    private static boolean isAttention(ScsiOutcome outcome) {
+    private synchronized void reset(long lun) {
+        int response =
+                attempt(
+                        Deadline.in(clock, timeoutMillis),
+                        (live, deadline) -> live.reset(lun, deadline));
+        if (response != TaskManagementResponse.COMPLETE) {
+            throw ErrorCode.SR_NOT_IMPLEMENTED.because(
+                    "LUN %d of %s does not let itself be reset (response %d)"
+                            .formatted(Lun.number(lun), name(), response));
+        }
+    }
+
+    static boolean isAttention(ScsiOutcome outcome) {
         return outcome.status() == ScsiStatus.CHECK_CONDITION
                 && Sense.key(outcome.sense()) == Sense.UNIT_ATTENTION;
     }
