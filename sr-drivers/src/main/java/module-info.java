@@ -4,13 +4,22 @@
 module dev.varve.sr {
     requires transitive dev.varve.vdi;
     requires com.fasterxml.jackson.databind;
+    requires commons; // the codec of jSCSI, which names no module and takes that of its jar
     requires org.apache.commons.io;
+    requires org.slf4j; // for that codec
 
     exports dev.varve.sr.spi;
+    exports dev.varve.sr.iscsi.login to
+            dev.varve.fuzz;
+    exports dev.varve.sr.iscsi.pdu to
+            dev.varve.fuzz;
+    exports dev.varve.sr.scsi to
+            dev.varve.fuzz;
 
     uses dev.varve.sr.spi.SrDriver;
 
     provides dev.varve.sr.spi.SrDriver with
             dev.varve.sr.driver.ext.ExtSrDriver,
-            dev.varve.sr.driver.file.FileSrDriver;
+            dev.varve.sr.driver.file.FileSrDriver,
+            dev.varve.sr.driver.lvm.LvmSrDriver;
 }

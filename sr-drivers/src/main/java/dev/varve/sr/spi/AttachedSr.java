@@ -4,6 +4,10 @@ package dev.varve.sr.spi;
 
 import dev.varve.vdi.store.VolumeStore;
 
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
 /**
  * A repository that this host has attached.
  *
@@ -36,6 +40,27 @@ public interface AttachedSr extends AutoCloseable {
      */
     default boolean isLost() {
         return false;
+    }
+
+    /**
+     * What the driver says of the repository as it is now, under the names of {@code sm-config}
+     * that clients know. It is shown with the configuration of the identity and not kept.
+     */
+    default Map<String, String> properties() {
+        return Map.of();
+    }
+
+    /** How the paths to the medium do; none when there is nothing to choose from. Does not wait. */
+    default List<PathHealth> paths() {
+        return List.of();
+    }
+
+    /**
+     * What would go wrong if the repository were given back to the reference stack now, one
+     * sentence for each, with what to do; nothing when its format is not one of that stack.
+     */
+    default Optional<List<String>> handback() {
+        return Optional.empty();
     }
 
     /** Lets go of the medium. No volume may be open. */

@@ -24,16 +24,24 @@ import java.util.UUID;
  * Allocation}</td></tr>
  * </table>
  */
-final class DiskAttributes {
-    static final String LABEL = "name-label";
-    static final String DESCRIPTION = "name-description";
+public final class DiskAttributes {
+    /** Its name. */
+    public static final String LABEL = "name-label";
+
+    /** Its description. */
+    public static final String DESCRIPTION = "name-description";
 
     /** What inner nodes are called, as by the reference stack. */
     static final String BASE_COPY = "base copy";
 
-    private static final String READ_ONLY = "read-only";
-    private static final String SNAPSHOT_TIME = "snapshot-time";
-    private static final String SNAPSHOT_OF = "snapshot-of";
+    /** Whether it may only be read. */
+    public static final String READ_ONLY = "read-only";
+
+    /** When a snapshot was taken. */
+    public static final String SNAPSHOT_TIME = "snapshot-time";
+
+    /** Which disk a snapshot was taken of. */
+    public static final String SNAPSHOT_OF = "snapshot-of";
 
     private DiskAttributes() {}
 

@@ -50,18 +50,29 @@ public final class Libc {
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
     public static final int EAGAIN = 11;
     public static final int EACCES = 13;
     public static final int EBUSY = 16;
+    public static final int ENODEV = 19;
     public static final int EINVAL = 22;
     public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
     public static final int ETIME = 62;
+    public static final int ENOLINK = 67;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNABORTED = 103;
     public static final int ENOBUFS = 105;
+    public static final int ESHUTDOWN = 108;
+    public static final int ETIMEDOUT = 110;
     public static final int ECANCELED = 125;
+    public static final int EPIPE = 32;
+    public static final int ENETUNREACH = 101;
+    public static final int ECONNRESET = 104;
+    public static final int ECONNREFUSED = 111;
+    public static final int EHOSTUNREACH = 113;
+    public static final int EINPROGRESS = 115;
     public static final int EDQUOT = 122;
 
     public static final int EEXIST = 17;
@@ -94,6 +105,7 @@ public final class Libc {
 
     private static final int SOL_SOCKET = 1;
     private static final int SO_REUSEADDR = 2;
+    private static final int SO_ERROR = 4;
     private static final int SO_KEEPALIVE = 9;
     private static final int IPPROTO_TCP = 6;
     private static final int TCP_NODELAY = 1;
@@ -152,6 +164,11 @@ public final class Libc {
             find("accept4", FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
     private static final MethodHandle SETSOCKOPT =
             find("setsockopt", FunctionDescriptor.of(INT, INT, INT, INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle GETSOCKOPT =
+            find(
+                    "getsockopt",
+                    FunctionDescriptor.of(
+                            INT, INT, INT, INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
     private static final MethodHandle GETSOCKNAME =
             find(
                     "getsockname",
@@ -195,6 +212,8 @@ public final class Libc {
             find("rmdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
     private static final MethodHandle MKDIR =
             find("mkdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle IOCTL =
+            find("ioctl", FunctionDescriptor.of(INT, INT, LONG, LONG), 2);
     private static final MethodHandle FLOCK = find("flock", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle ALIGNED_ALLOC =
             find("aligned_alloc", FunctionDescriptor.of(LONG, LONG, LONG));
@@ -416,6 +435,20 @@ public final class Libc {
         }
     }
 
+    /**
+     * {@code ioctl(2)} with a pointer.
+     *
+     * @param address native memory in the form that the request wants
+     */
+    public static int ioctl(int fd, long request, long address) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) IOCTL.invokeExact(state, fd, request, address), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
     /** {@code flock(2)}: the lock belongs to the open file and goes when that is closed. */
     public static int flock(int fd, int operation) {
         try {
@@ -529,6 +562,51 @@ public final class Libc {
             int length = (int) content.byteSize();
             return result(
                     (int) SETSOCKOPT.invokeExact(state, fd, level, name, content, length), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * A non-blocking TCP socket, made fit as {@link #tuneTcp} says, that has begun to connect to a
+     * peer. When it can be written, {@link #socketError} tells what has become of that.
+     */
+    public static int connectTcp(InetAddress host, int port) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = inetAddress(host, port, arena);
+            MemorySegment state = STATE.get();
+            int fd = socket(host instanceof Inet6Address ? AF_INET6 : AF_INET, state);
+            if (fd < 0) {
+                return fd;
+            }
+            int outcome = tuneTcp(fd);
+            if (outcome >= 0) {
+                int length = (int) address.byteSize();
+                outcome = result((int) CONNECT.invokeExact(state, fd, address, length), state);
+            }
+            if (outcome < 0 && outcome != -EINPROGRESS) {
+                close(fd);
+                return outcome;
+            }
+            return fd;
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /** The error that a socket has pending ({@code SO_ERROR}): 0, or {@code -errno}. */
+    public static int socketError(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = STATE.get();
+            MemorySegment error = arena.allocateFrom(INT, 0);
+            MemorySegment length = arena.allocateFrom(INT, Integer.BYTES);
+            int got =
+                    result(
+                            (int)
+                                    GETSOCKOPT.invokeExact(
+                                            state, fd, SOL_SOCKET, SO_ERROR, error, length),
+                            state);
+            return got < 0 ? got : -error.get(INT, 0);
         } catch (Throwable thrown) {
             throw unexpected(thrown);
         }
@@ -795,6 +873,11 @@ public final class Libc {
             case EPERM -> "EPERM";
             case ENOENT -> "ENOENT";
             case EIO -> "EIO";
+            case ENXIO -> "ENXIO";
+            case ENODEV -> "ENODEV";
+            case ENOLINK -> "ENOLINK";
+            case ESHUTDOWN -> "ESHUTDOWN";
+            case ETIMEDOUT -> "ETIMEDOUT";
             case EBUSY -> "EBUSY";
             case EEXIST -> "EEXIST";
             case EXDEV -> "EXDEV";
@@ -811,6 +894,11 @@ public final class Libc {
             case EDQUOT -> "EDQUOT";
             case ECANCELED -> "ECANCELED";
             case EACCES -> "EACCES";
+            case EPIPE -> "EPIPE";
+            case ENETUNREACH -> "ENETUNREACH";
+            case ECONNRESET -> "ECONNRESET";
+            case ECONNREFUSED -> "ECONNREFUSED";
+            case EHOSTUNREACH -> "EHOSTUNREACH";
             case 98 -> "EADDRINUSE";
             case 99 -> "EADDRNOTAVAIL";
             default -> "errno " + Math.abs(errno);
