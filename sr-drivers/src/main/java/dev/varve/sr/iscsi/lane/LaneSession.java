@@ -321,7 +321,11 @@ final class LaneSession implements SessionReader.Handler {
             readSense(memory, dataAt, response.dataSegmentBytes(), command);
         }
         boolean shortened = response.hasUnderflow() && response.residualBytes() != 0;
-        boolean wrong = command.status == ScsiStatus.GOOD && shortened && command.kind.writes;
+        // for parameters that go out, targets do not agree on what they count
+        boolean wrong =
+                command.status == ScsiStatus.GOOD
+                        && shortened
+                        && command.kind == LunCommand.Kind.WRITE;
         end(command, complete && !wrong ? LunCommand.End.STATUS : LunCommand.End.FAILED);
     }
 
