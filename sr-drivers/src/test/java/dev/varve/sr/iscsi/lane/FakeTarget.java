@@ -95,6 +95,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
     volatile byte serial = 1;
     volatile int pieceBytes = 4096;
     volatile int mostR2t = 3;
+    volatile boolean forgets;
 
     FakeTarget(Negotiated negotiated, int portals) throws IOException {
         this.negotiated = negotiated;
@@ -354,7 +355,9 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
                     new Seen(operation, cdb.getLong(2), cdb.getInt(10), force, isid, task.data);
             boolean setup = operation == 0 || operation == 0x12 || operation == 0x9E;
             Reply reply = setup ? new Reply.Do() : script.on(task.seen);
-            seen.add(task.seen);
+            if (!forgets) {
+                seen.add(task.seen);
+            }
             switch (reply) {
                 case Reply.Do ignored -> carryOut(task, false);
                 case Reply.Spoil ignored -> carryOut(task, true);
