@@ -22,6 +22,8 @@ import java.nio.ByteOrder;
  * <tr><td>UNMAP</td><td>42h</td><td>0</td><td>7 and 8: bytes of parameters, 24</td><td></td></tr>
  * <tr><td>INQUIRY</td><td>12h</td><td>1: page</td><td>2: page; 3 and 4: room for the answer</td>
  *     <td></td></tr>
+ * <tr><td>PERSISTENT RESERVE IN</td><td>5Eh</td><td>0: keys</td><td>7 and 8: room for the answer</td>
+ *     <td></td></tr>
  * <tr><td>PERSISTENT RESERVE OUT</td><td>5Fh</td><td>6: register and ignore the existing key</td>
  *     <td>5 to 8: bytes of parameters, 24</td><td></td></tr>
  * <tr><td>TEST UNIT READY</td><td>0</td><td>0</td><td>0</td><td>0</td></tr>
@@ -49,6 +51,9 @@ final class CommandBlocks {
     /** How much room there is for an answer that only we look at. */
     static final int ANSWER_BYTES = 252;
 
+    /** How much room there is for the keys that are registered. */
+    static final int KEYS_BYTES = 4096;
+
     /** How much READ CAPACITY (16) answers. */
     static final int CAPACITY_BYTES = 32;
 
@@ -60,6 +65,7 @@ final class CommandBlocks {
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final int FORCE_UNIT_ACCESS = 0x08;
     private static final int UNMAP = 0x08;
+    private static final int KEYS_AT = 8;
     private static final int BLOCK_BYTES = 16;
     private static final int IDENTIFICATION_PAGE = 0x83;
 
@@ -96,6 +102,10 @@ final class CommandBlocks {
             }
             case OTHER_IN, OTHER_OUT, OTHER ->
                     MemorySegment.copy(command.scratch, 0, memory, at, BLOCK_BYTES);
+            case READ_KEYS -> {
+                put(memory, at, 0x5E);
+                memory.set(SHORT, at + 7, (short) KEYS_BYTES);
+            }
             case REGISTER_KEY -> {
                 put(memory, at, 0x5F);
                 put(memory, at + 1, 6);
@@ -132,6 +142,19 @@ final class CommandBlocks {
         memory.set(LONG, 8, key);
         memory.set(LONG, 16, 0);
         command.move(memory, 0, PARAMETER_BYTES);
+    }
+
+    /**
+     * Whether a key is among those of an answer of so many bytes, or there is none at all. The answer
+     * has the number of bytes of keys at 4, and from 8 on keys of eight bytes.
+     */
+    static boolean hasKeyOrNone(MemorySegment answer, int bytes, long key) {
+        int end = bytes < KEYS_AT ? 0 : Math.min(bytes, KEYS_AT + Math.max(0, answer.get(INT, 4)));
+        boolean found = end < KEYS_AT + Long.BYTES;
+        for (int at = KEYS_AT; at + Long.BYTES <= end && !found; at += Long.BYTES) {
+            found = answer.get(LONG, at) == key;
+        }
+        return found;
     }
 
     /** The number of blocks in an answer to READ CAPACITY (16); -1 when there are too many. */

@@ -15,6 +15,7 @@ import dev.varve.sr.iscsi.pdu.ScsiResponse;
 import dev.varve.sr.iscsi.pdu.TaskManagementResponse;
 import dev.varve.sr.scsi.ScsiStatus;
 import dev.varve.sr.scsi.Sense;
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.block.IoContext;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.ffi.Libc;
@@ -23,6 +24,7 @@ import dev.varve.vdi.io.IoOp;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -60,6 +62,7 @@ final class LaneSession implements SessionReader.Handler {
     private static final int SLOT_MASK = 0x7F;
 
     private static final int ABORT = 0x80;
+    private static final int RESET_TAG = 0xFC;
     private static final int LIFE_TAG = 0xFD;
     private static final int LOGOUT_TAG = 0xFE;
     private static final int USE_SHIFT = 8;
@@ -103,6 +106,7 @@ final class LaneSession implements SessionReader.Handler {
     private long leaveByNanos;
     private boolean broken;
     private boolean closed;
+    private CompletableFuture<Void> reset;
     private String why = "";
 
     LaneSession(IoContext context, LoggedIn start, long lun, LunSettings settings, Owner owner) {
@@ -317,7 +321,11 @@ final class LaneSession implements SessionReader.Handler {
             readSense(memory, dataAt, response.dataSegmentBytes(), command);
         }
         boolean shortened = response.hasUnderflow() && response.residualBytes() != 0;
-        boolean wrong = command.status == ScsiStatus.GOOD && shortened && command.kind.writes;
+        // for parameters that go out, targets do not agree on what they count
+        boolean wrong =
+                command.status == ScsiStatus.GOOD
+                        && shortened
+                        && command.kind == LunCommand.Kind.WRITE;
         end(command, complete && !wrong ? LunCommand.End.STATUS : LunCommand.End.FAILED);
     }
 
@@ -344,6 +352,10 @@ final class LaneSession implements SessionReader.Handler {
         managed.wrap(memory, at);
         numbers.noteStatus(managed);
         int tag = managed.initiatorTaskTag();
+        if ((tag & 0xFF) == RESET_TAG) {
+            unitWasReset(managed.response());
+            return;
+        }
         LunCommand command = (tag & ABORT) != 0 ? ofTag(tag & ~ABORT) : null;
         if (command == null || !command.aborting) {
             return; // it has ended by itself meanwhile
@@ -354,6 +366,36 @@ final class LaneSession implements SessionReader.Handler {
             end(command, LunCommand.End.ABORTED);
         } else {
             fail("the target did not abort a command: response " + said);
+        }
+    }
+
+    /** Tells when everything at the unit has ended; false when that cannot be asked for now. */
+    boolean resetUnit(CompletableFuture<Void> done) {
+        if (broken || leaving || reset != null || !writer.hasRoom()) {
+            return false;
+        }
+        reset = done;
+        use++;
+        writer.resetUnit(use << USE_SHIFT | RESET_TAG);
+        scheduleSend();
+        return true;
+    }
+
+    /** The target ends our commands without a word, so the session begins anew. */
+    private void unitWasReset(int said) {
+        CompletableFuture<Void> done = reset;
+        reset = null;
+        if (done == null) {
+            violated("an answer to a reset that nobody has asked for");
+        } else if (said == TaskManagementResponse.COMPLETE) {
+            done.complete(null);
+            fail("the unit was reset");
+        } else {
+            ErrorCode code =
+                    said == TaskManagementResponse.NOT_SUPPORTED
+                            ? ErrorCode.SR_NOT_IMPLEMENTED
+                            : ErrorCode.SR_IO_ERROR;
+            done.completeExceptionally(code.because("the unit was not reset: response " + said));
         }
     }
 
@@ -520,6 +562,10 @@ final class LaneSession implements SessionReader.Handler {
         queue.close();
         reader.close();
         endKnown();
+        if (reset != null) {
+            reset.completeExceptionally(ErrorCode.SR_UNAVAILABLE.because(why));
+            reset = null;
+        }
         owner.broken(this, why);
     }
 

@@ -27,6 +27,7 @@ final class LunCommand {
         TEST_UNIT_READY(false, false),
         INQUIRE_IDENTITY(true, false),
         READ_CAPACITY(true, false),
+        READ_KEYS(true, false),
         REGISTER_KEY(false, true),
 
         /** Somebody else's, whose block is in the small memory; data come in, go out, or neither. */

@@ -14,6 +14,9 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.ffi.Libc;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.CompletableFuture;
@@ -32,6 +35,7 @@ import java.util.concurrent.TimeUnit;
  * <p><b>Threads:</b> the lane's only.
  */
 final class LunLane {
+    private static final Logger LOG = LoggerFactory.getLogger(LunLane.class);
     private static final int MOST_COMMANDS = 512;
     private static final int MOST_ATTEMPTS = 5;
     private static final int MOST_ATTENTIONS = 100;
@@ -259,12 +263,22 @@ final class LunLane {
                 tryLater(command);
             }
             case UNKNOWN -> doWithout(command);
-            default -> finish(command, verdict.status);
+            default -> {
+                LOG.debug("{} ended with {}", command, describe(command));
+                finish(command, verdict.status);
+            }
         }
+    }
+
+    private static String describe(LunCommand command) {
+        return command.status == ScsiStatus.CHECK_CONDITION
+                ? Sense.words(command.sense)
+                : ScsiStatus.words(command.status);
     }
 
     private void tryAgain(LunCommand command, int most) {
         if (command.request == null || ++command.attempts > most) {
+            LOG.debug("{} is given up: {}, {}", command, command.end, describe(command));
             finish(command, IoStatus.IO_ERROR);
         } else {
             again(command);

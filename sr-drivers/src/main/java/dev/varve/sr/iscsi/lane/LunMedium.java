@@ -59,6 +59,7 @@ public final class LunMedium implements BlockMedium {
     private final LunDevice device;
     private final ControlLane control;
     private final DeviceGraph graph;
+    private final Reservations reservations;
     private final int blockBytes;
 
     private LunMedium(
@@ -73,6 +74,7 @@ public final class LunMedium implements BlockMedium {
         this.device = device;
         this.blockBytes = device.shape().blockBytes();
         control = new ControlLane("lun-control", clock);
+        reservations = new LunReservations(device, this::readFirstBlock);
         graph = new DeviceGraph(device);
         graph.insert(new ResendFilter());
         graph.addUser(
@@ -187,14 +189,10 @@ public final class LunMedium implements BlockMedium {
         return device.paths();
     }
 
-    /** The device, for those who register keys: see {@link LunDevice#useKey}. */
-    public LunDevice lunDevice() {
-        return device;
-    }
-
+    /** Over all sessions of all lanes, those of this medium included. */
     @Override
     public Optional<Reservations> reservations() {
-        return Optional.empty();
+        return Optional.of(reservations);
     }
 
     // ---- bytes
@@ -320,6 +318,11 @@ public final class LunMedium implements BlockMedium {
     @Override
     public void check() {
         control.lane().execute(() -> device.measureAgain(control.lane()));
+        readFirstBlock();
+    }
+
+    /** When it returns, a path of the lane here is up. */
+    private void readFirstBlock() {
         run(BlockOp.READ, 0, blockBytes, memory(blockBytes), CHECK_NANOS);
     }
 

@@ -7,10 +7,12 @@ import dev.varve.sr.iscsi.LoggedIn;
 import dev.varve.sr.iscsi.SessionSpec;
 import dev.varve.sr.scsi.ScsiStatus;
 import dev.varve.sr.scsi.Sense;
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.block.LaneTimer;
 import dev.varve.vdi.ffi.Libc;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -188,6 +190,7 @@ final class LunPath implements LaneSession.Owner {
         switch (kind) {
             case INQUIRE_IDENTITY -> setup.move(answer, 0, CommandBlocks.ANSWER_BYTES);
             case READ_CAPACITY -> setup.move(answer, 0, CommandBlocks.CAPACITY_BYTES);
+            case READ_KEYS -> setup.move(answer, 0, CommandBlocks.KEYS_BYTES);
             case REGISTER_KEY -> CommandBlocks.keyParameters(setup, device.reservationKey());
             default -> {
                 // no data
@@ -224,6 +227,7 @@ final class LunPath implements LaneSession.Owner {
             }
             case INQUIRE_IDENTITY -> identified(done ? setup.receivedBytes : 0);
             case READ_CAPACITY -> measured(done);
+            case READ_KEYS -> keysRead(done);
             case REGISTER_KEY -> {
                 if (done) {
                     carry();
@@ -257,8 +261,24 @@ final class LunPath implements LaneSession.Owner {
                 CommandBlocks.blocks(answer), CommandBlocks.blockBytes(answer))) {
             unfit(PathState.WRONG_UNIT, "the blocks of the unit have another size than before");
         } else if (!up && device.reservationKey() != 0) {
+            ask(LunCommand.Kind.READ_KEYS);
+        } else {
+            carry();
+        }
+    }
+
+    /**
+     * A key that is gone while others are there was taken away by another host. Registering it again
+     * would undo that; without it the target refuses what this host must not do any more.
+     */
+    private void keysRead(boolean done) {
+        if (!done) {
+            unfit(PathState.DOWN, "the unit does not tell its keys: " + describe());
+        } else if (CommandBlocks.hasKeyOrNone(
+                answer, setup.receivedBytes, device.reservationKey())) {
             ask(LunCommand.Kind.REGISTER_KEY);
         } else {
+            noteError(PathState.CONNECTING, "another host has taken the key of this one away");
             carry();
         }
     }
@@ -282,6 +302,14 @@ final class LunPath implements LaneSession.Owner {
     void measureAgain() {
         if (up && !setupBusy) {
             ask(LunCommand.Kind.READ_CAPACITY);
+        }
+    }
+
+    /** Resets the unit, which ends all that is in flight there, of whomever. */
+    void resetUnit(CompletableFuture<Void> done) {
+        if (!up || !session.resetUnit(done)) {
+            done.completeExceptionally(
+                    ErrorCode.SR_UNAVAILABLE.because("the path is not up or has too much to do"));
         }
     }
 

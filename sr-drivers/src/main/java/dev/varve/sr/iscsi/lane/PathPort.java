@@ -49,6 +49,13 @@ final class PathPort implements ScsiPort {
         return outcome;
     }
 
+    @Override
+    public void reset() {
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        lane.context().execute(() -> path.resetUnit(done));
+        await(done);
+    }
+
     private static boolean isAttention(ScsiOutcome outcome) {
         return outcome.status() == ScsiStatus.CHECK_CONDITION
                 && Sense.key(outcome.sense()) == Sense.UNIT_ATTENTION;
@@ -61,6 +68,10 @@ final class PathPort implements ScsiPort {
         MemorySegment.copy(out, 0, data, ValueLayout.JAVA_BYTE, 0, out.length);
         CompletableFuture<ScsiOutcome> done = new CompletableFuture<>();
         lane.context().execute(() -> lane.execute(path, cdb, data, out.length > 0, done));
+        return await(done);
+    }
+
+    private <T> T await(CompletableFuture<T> done) {
         try {
             return waiting.await(done, PATIENCE_NANOS);
         } catch (InterruptedException e) {

@@ -230,6 +230,17 @@ final class SessionWriter {
         queue.add(null, null, 0, 0);
     }
 
+    /** Asks the target to end everything at the unit. */
+    void resetUnit(int tag) {
+        management.wrap(queue.memory(), queue.nextHeaderAt());
+        management.begin(TaskManagementRequest.LOGICAL_UNIT_RESET);
+        management.setLun(lun);
+        management.setInitiatorTaskTag(tag);
+        management.setCommandNumber(numbers.next());
+        management.setExpectedStatusNumber(numbers.expectedStatus());
+        queue.add(null, null, 0, 0);
+    }
+
     /** Ends the session. */
     void logOut(int tag) {
         logout.wrap(queue.memory(), queue.nextHeaderAt());

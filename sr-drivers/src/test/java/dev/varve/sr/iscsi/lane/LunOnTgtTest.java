@@ -43,7 +43,7 @@ import java.util.function.BooleanSupplier;
 @Timeout(120)
 class LunOnTgtTest {
     private static final String TARGET = "iqn.2001-04.com.example:storage";
-    private static final int SIZE = 64 << 20;
+    private static final int SIZE = 16 << 20;
     private static final int PIECE = 4096;
     private static final int PIECES = SIZE / PIECE;
 
@@ -109,7 +109,7 @@ class LunOnTgtTest {
             LunDevice device = device(server, block, spec);
             byte[] model = new byte[SIZE];
             Random random = new Random(block);
-            for (int round = 0; round < 4; round++) {
+            for (int round = 0; round < 2; round++) {
                 List<CompletableFuture<IoStatus>> all = new ArrayList<>();
                 for (int i = 0; i < 16; i++) {
                     int area = SIZE / 16;
@@ -130,9 +130,9 @@ class LunOnTgtTest {
                     lane.start(device, BlockOp.WRITE_ZEROES, 0, zeroed, 300L * block, null);
             assertEquals(IoStatus.OK, zeroes.get(30, TimeUnit.SECONDS));
             assertEquals(IoStatus.OK, flush(lane, device));
-            for (int at = 0; at < SIZE; at += 8 << 20) {
-                byte[] expected = Arrays.copyOfRange(model, at, at + (8 << 20));
-                assertArrayEquals(expected, lane.read(device, at, 8 << 20));
+            for (int at = 0; at < SIZE; at += 4 << 20) {
+                byte[] expected = Arrays.copyOfRange(model, at, at + (4 << 20));
+                assertArrayEquals(expected, lane.read(device, at, 4 << 20));
             }
             assertArrayEquals(model, Files.readAllBytes(file));
             for (PathHealth path : device.paths()) {
@@ -210,9 +210,9 @@ class LunOnTgtTest {
             Load load = new Load(lane, device);
             load.start(200);
             load.end();
-            for (int round = 0; round < 5; round++) {
+            for (int round = 0; round < 3; round++) {
                 long before = device.lossEpoch();
-                load.start(1500);
+                load.start(600);
                 server.kill();
                 server.restart();
                 load.end();
