@@ -367,6 +367,34 @@ final class LvmGroup {
         }
     }
 
+    /** Ends what the reference stack has begun; when that is not possible, nothing is written. */
+    void endReferenceWork() {
+        List<ReferenceJournal> journals =
+                ReferenceJournal.among(state.group().volumes().values(), this::bytes);
+        if (journals.isEmpty()) {
+            return;
+        }
+        GroupChange change = begin();
+        List<ReferenceJournal> remaining =
+                new ReferenceRepair(state, change, this::bytes, this::zeroFrom).end(journals);
+        carryOut(change);
+        if (!remaining.isEmpty()) {
+            makeReadOnly(ReferenceRepair.reason(remaining));
+        }
+    }
+
+    private void zeroFrom(LogicalVolume volume, long offset) {
+        ExtentMap map = map(volume);
+        if (offset % medium.blockBytes() != 0 || offset > map.sizeBytes()) {
+            throw new IllegalArgumentException("a volume cannot be zeroed from byte " + offset);
+        }
+        for (long at = offset; at < map.sizeBytes(); ) {
+            int piece = map.piece(at);
+            medium.zero(map.onMedium(piece, at), map.end(piece) - at);
+            at = map.end(piece);
+        }
+    }
+
     private void refreshManagement() {
         loadManagement(state.group());
     }

@@ -246,7 +246,18 @@ public final class VhdFormat implements ImageFormat {
 
     /** Where readers look for the footer: the last sector of the volume, however large that is. */
     static long lastSector(BlockAccess access) {
-        return access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES - VhdFooter.BYTES;
+        return wholeSectors(access) - VhdFooter.BYTES;
+    }
+
+    /** How large the volume is, in bytes, without a part of a sector at its end. */
+    static long wholeSectors(BlockAccess access) {
+        return access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES;
+    }
+
+    /** Where the last sector is going to be when the volume is cut off there. */
+    static long lastSectorAfter(BlockAccess access, long end) {
+        long left = Math.max(end, access.sizeAfterShrink(end));
+        return left / VhdFooter.BYTES * VhdFooter.BYTES - VhdFooter.BYTES;
     }
 
     /** Writes an empty fixed image: zeros and a footer. The volume reads as zero before. */
@@ -282,11 +293,13 @@ public final class VhdFormat implements ImageFormat {
     /**
      * Removes what lies behind the last block: it was never acknowledged and must not shine through
      * in the blocks that come next. The last sector of the volume is never a guest's, at no moment,
-     * because a guest could make it look like a footer.
+     * because a guest could make it look like a footer; in a store that gives and takes whole
+     * extents it lies somewhere in what was never acknowledged.
      */
     private static void cutOff(BlockAccess access, long dataEnd) {
         access.grow(dataEnd + VhdFooter.BYTES);
         access.zero(dataEnd, VhdFooter.BYTES);
+        access.zero(lastSectorAfter(access, dataEnd + VhdFooter.BYTES), VhdFooter.BYTES);
         access.flush();
         access.shrink(dataEnd + VhdFooter.BYTES);
         access.flush();
