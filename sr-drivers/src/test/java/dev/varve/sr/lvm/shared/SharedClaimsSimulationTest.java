@@ -17,9 +17,9 @@ import java.util.concurrent.TimeUnit;
  */
 class SharedClaimsSimulationTest {
     private static final int HOSTS = 4;
-    private static final int SEEDS = Integer.getInteger("varve.claims.seeds", 20);
+    private static final int SEEDS = Integer.getInteger("varve.claims.seeds", 16);
     private static final long FIRST = Long.getLong("varve.claims.first", 1);
-    private static final int STEPS = 20_000;
+    private static final int STEPS = 10_000;
     private static final ClaimSettings SETTINGS =
             new ClaimSettings(
                     TimeUnit.SECONDS.toNanos(3),

@@ -131,9 +131,6 @@ final class SharedHost implements Waiting {
     private void act() {
         fiber.step(world.random.nextInt(20_000_000));
         beatIfDue();
-        if (world.random.nextInt(1500) == 0) {
-            fiber.crash();
-        }
         switch (world.random.nextInt(10)) {
             case 0, 1, 2 -> acquire(new UUID(9, world.random.nextInt(DISKS)));
             case 3 -> acquire(SR);
@@ -220,7 +217,7 @@ final class SharedHost implements Waiting {
     }
 
     private void ownOrForce() {
-        if (forces && world.random.nextInt(4) == 0) {
+        if (forces && world.random.nextInt(2) == 0) {
             int other = world.random.nextInt(hosts);
             if (other != number) {
                 trying(
