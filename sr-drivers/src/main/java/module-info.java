@@ -14,6 +14,12 @@ module dev.varve.sr {
     exports dev.varve.sr.lvm.meta to
             dev.varve.fuzz;
     exports dev.varve.sr.spi;
+    exports dev.varve.sr.iscsi.login to
+            dev.varve.fuzz;
+    exports dev.varve.sr.iscsi.pdu to
+            dev.varve.fuzz;
+    exports dev.varve.sr.scsi to
+            dev.varve.fuzz;
 
     uses dev.varve.sr.spi.SrDriver;
 

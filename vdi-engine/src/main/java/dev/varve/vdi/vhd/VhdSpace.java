@@ -212,6 +212,12 @@ final class VhdSpace {
         end.rest(whenAtRest);
     }
 
+    /** Grows ahead again after a {@link #rest}. */
+    void goOn(Runnable whenDone) {
+        end.goOn();
+        whenDone.run();
+    }
+
     private void goOn(IoStatus status) {
         for (Allocation allocation : List.copyOf(allocations)) {
             if (allocation.sector < 0) {

@@ -46,7 +46,7 @@ import java.util.List;
  */
 public final class ControlSession implements AutoCloseable {
     /** How long a command may take with all that is tried again, in milliseconds. */
-    public static final long DEFAULT_TIMEOUT_MILLIS = 30_000;
+    public static final long DEFAULT_TIMEOUT_MILLIS = 60_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(ControlSession.class);
     private static final int LUN_LIST_ROOM = 8 + 512 * Long.BYTES;
