@@ -26,5 +26,6 @@ module dev.varve.sr {
     provides dev.varve.sr.spi.SrDriver with
             dev.varve.sr.driver.ext.ExtSrDriver,
             dev.varve.sr.driver.file.FileSrDriver,
-            dev.varve.sr.driver.lvm.LvmSrDriver;
+            dev.varve.sr.driver.lvm.LvmSrDriver,
+            dev.varve.sr.driver.lvmohba.LvmOverHbaSrDriver;
 }

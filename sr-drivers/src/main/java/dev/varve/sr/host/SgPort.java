@@ -48,6 +48,11 @@ import java.util.concurrent.TimeUnit;
  */
 public record SgPort(Path node) implements ScsiPort {
     private static final long SG_IO = 0x2285;
+    private static final long SG_SCSI_RESET = 0x2284;
+
+    /** SG_SCSI_RESET_DEVICE without going on to its target, bus and adapter. */
+    private static final int RESET_UNIT_ONLY = 0x101;
+
     private static final int HEADER_BYTES = 88;
     private static final int SENSE_BYTES = 252;
     private static final int NONE = -1;
@@ -77,6 +82,26 @@ public record SgPort(Path node) implements ScsiPort {
                 outcome = once(fd, cdb, out, room);
             }
             return outcome;
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
+    /** The request SG_SCSI_RESET of the kernel, for the unit alone. */
+    @Override
+    public void reset() {
+        int fd = Libc.open(node.toString(), Libc.O_RDWR | O_NONBLOCK);
+        if (fd < 0) {
+            throw unavailable("cannot be opened: " + Libc.errorName(fd));
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment what = arena.allocateFrom(ValueLayout.JAVA_INT, RESET_UNIT_ONLY);
+            int result = Libc.ioctl(fd, SG_SCSI_RESET, what.address());
+            if (result < 0) {
+                throw ErrorCode.SR_NOT_IMPLEMENTED.because(
+                        "the disk %s cannot be reset: %s"
+                                .formatted(node, Libc.errorName(result)));
+            }
         } finally {
             Libc.close(fd);
         }

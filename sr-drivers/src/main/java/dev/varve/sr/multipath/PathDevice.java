@@ -10,6 +10,7 @@ import dev.varve.vdi.block.RawFileDevice;
 import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.io.IoFile;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -21,31 +22,42 @@ import java.nio.file.Path;
  */
 record PathDevice(BlockDevice device, BlockTransfers transfers, Runnable letGo) {
     /**
-     * Opens a device node, past the page cache: each path has one of its own.
+     * Opens a device node, past the page cache: each path has one of its own. A file that stands for
+     * a device has one cache under all its names, and may lie where there is no other way.
      *
      * @throws dev.varve.vdi.StorageException when that is not possible
      */
     static PathDevice open(Path node, int blockBytes, boolean writable) {
-        int mode = (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_DIRECT;
-        int fd = Libc.open(node.toString(), mode);
+        int mode = writable ? Libc.O_RDWR : Libc.O_RDONLY;
+        int fd = Libc.open(node.toString(), mode | Libc.O_DIRECT);
+        boolean direct = fd >= 0;
+        if (fd == -Libc.EINVAL && Files.isRegularFile(node)) {
+            fd = Libc.open(node.toString(), mode);
+        }
         if (fd < 0) {
             throw ErrorCode.SR_UNAVAILABLE.because(
                     "cannot open " + node + ": " + Libc.errorName(fd));
         }
         try {
-            RawFileDevice device =
-                    new RawFileDevice(IoFile.openDirect(node, writable, blockBytes), writable);
-            return new PathDevice(
-                    device,
-                    new DescriptorTransfers(fd),
-                    () -> {
-                        device.close();
-                        Libc.close(fd);
-                    });
+            IoFile file =
+                    direct
+                            ? IoFile.openDirect(node, writable, blockBytes)
+                            : IoFile.open(node, writable, false);
+            return of(new RawFileDevice(file, writable), fd);
         } catch (RuntimeException e) {
             Libc.close(fd);
             throw e;
         }
+    }
+
+    private static PathDevice of(RawFileDevice device, int fd) {
+        return new PathDevice(
+                device,
+                new DescriptorTransfers(fd),
+                () -> {
+                    device.close();
+                    Libc.close(fd);
+                });
     }
 
     /** Looks at the size again. */

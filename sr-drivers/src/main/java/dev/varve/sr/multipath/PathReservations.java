@@ -9,6 +9,7 @@ import dev.varve.sr.scsi.ScsiDataException;
 import dev.varve.sr.scsi.ScsiFailure;
 import dev.varve.sr.scsi.ScsiOutcome;
 import dev.varve.sr.scsi.ScsiPort;
+import dev.varve.sr.scsi.ScsiStatus;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 
@@ -30,6 +31,9 @@ public final class PathReservations implements Reservations {
     private interface Command {
         ScsiOutcome over(ScsiPort port);
     }
+
+    /** What was answered, and over which path. */
+    private record Answer(ScsiPort port, ScsiOutcome outcome) {}
 
     private final Supplier<List<ScsiPort>> ports;
 
@@ -109,7 +113,9 @@ public final class PathReservations implements Reservations {
 
     private static void registerOver(ScsiPort port, long newKey) {
         String what = "cannot register a key";
-        good(port, what, out(port, PersistentReserve.REGISTER_AND_IGNORE_KEY, 0, 0, newKey));
+        ScsiOutcome outcome =
+                out(port, PersistentReserve.REGISTER_AND_IGNORE_KEY, 0, 0, newKey);
+        good(what, new Answer(port, outcome));
     }
 
     /**
@@ -157,13 +163,37 @@ public final class PathReservations implements Reservations {
                 port -> out(port, PersistentReserve.RESERVE, type, key, 0));
     }
 
-    /** The type is that of the reservation that is there. */
+    /**
+     * The type is that of the reservation that is there. Where the LUN does not know PREEMPT AND
+     * ABORT, the key is taken away first, which keeps new commands out, and then the LUN is reset,
+     * which ends all that are in flight; the kernel sends those of this host again.
+     */
     @Override
     public synchronized void preemptAndAbort(long other) {
         int type = held().map(Held::type).orElse(WRITE_EXCLUSIVE_ALL_REGISTRANTS);
-        first(
-                "cannot take a key away",
-                port -> out(port, PersistentReserve.PREEMPT_AND_ABORT, type, key, other));
+        Answer answer = preempt(PersistentReserve.PREEMPT_AND_ABORT, type, other);
+        if (answer.outcome().isUnsupported()) {
+            answer = preempt(PersistentReserve.PREEMPT, type, other);
+            if (answer.outcome().isGood() || isGone(answer, other)) {
+                answer.port().reset();
+            }
+        }
+        if (!isGone(answer, other)) {
+            good("cannot take a key away", answer);
+        }
+    }
+
+    private Answer preempt(int action, int type, long other) {
+        return answer(port -> out(port, action, type, key, other));
+    }
+
+    /** A conflict about the key of the other, which has left or was taken away, and not ours. */
+    private boolean isGone(Answer answer, long other) {
+        if (answer.outcome().status() != ScsiStatus.RESERVATION_CONFLICT) {
+            return false;
+        }
+        List<Long> now = keys();
+        return now.contains(key) && !now.contains(other);
     }
 
     // ---- commands
@@ -177,26 +207,27 @@ public final class PathReservations implements Reservations {
     }
 
     /** A path that is away leaves it to the next one; what the LUN answers is the answer. */
-    private ScsiOutcome first(String what, Command command) {
+    private Answer answer(Command command) {
         StorageException failure = null;
         for (ScsiPort port : require()) {
-            ScsiOutcome outcome;
             try {
-                outcome = command.over(port);
+                return new Answer(port, command.over(port));
             } catch (StorageException e) {
                 failure = e;
-                continue;
             }
-            return good(port, what, outcome);
         }
         throw failure;
     }
 
-    private static ScsiOutcome good(ScsiPort port, String what, ScsiOutcome outcome) {
-        if (!outcome.isGood()) {
-            throw ScsiFailure.of(outcome, what, port.name());
+    private ScsiOutcome first(String what, Command command) {
+        return good(what, answer(command));
+    }
+
+    private static ScsiOutcome good(String what, Answer answer) {
+        if (!answer.outcome().isGood()) {
+            throw ScsiFailure.of(answer.outcome(), what, answer.port().name());
         }
-        return outcome;
+        return answer.outcome();
     }
 
     private static ScsiOutcome in(ScsiPort port, int action) {

@@ -34,6 +34,8 @@ class PathReservationsTest {
 
     private final List<ScsiPort> paths = new ArrayList<>();
     private int reserved;
+    private int resets;
+    private boolean aborts = true;
     private boolean unsupported;
 
     private final class Port implements ScsiPort {
@@ -55,12 +57,21 @@ class PathReservationsTest {
                 throw ErrorCode.SR_UNAVAILABLE.because(name + " is away");
             }
             if (unsupported) {
-                int sense = Sense.ILLEGAL_REQUEST << 16 | Sense.INVALID_COMMAND;
-                return new ScsiOutcome(ScsiStatus.CHECK_CONDITION, sense, new byte[0]);
+                return unknown();
             }
             return (cdb[0] & 0xFF) == Cdb.PERSISTENT_RESERVE_IN
                     ? in(cdb[1])
                     : out(cdb[1], cdb[2], ByteBuffer.wrap(out));
+        }
+
+        private static ScsiOutcome unknown() {
+            int sense = Sense.ILLEGAL_REQUEST << 16 | Sense.INVALID_COMMAND;
+            return new ScsiOutcome(ScsiStatus.CHECK_CONDITION, sense, new byte[0]);
+        }
+
+        @Override
+        public void reset() {
+            resets++;
         }
 
         private ScsiOutcome in(int action) {
@@ -90,9 +101,17 @@ class PathReservationsTest {
                         ScsiStatus.RESERVATION_CONFLICT, Sense.NONE, new byte[0]);
             } else if (action == PersistentReserve.RESERVE) {
                 reserved = type;
+            } else if (action == PersistentReserve.PREEMPT_AND_ABORT && !aborts) {
+                return unknown();
             } else {
-                assertEquals(PersistentReserve.PREEMPT_AND_ABORT, action);
+                assertTrue(
+                        action == PersistentReserve.PREEMPT_AND_ABORT
+                                || action == PersistentReserve.PREEMPT);
                 assertEquals(reserved, type);
+                if (!keys.containsValue(other)) {
+                    return new ScsiOutcome(
+                            ScsiStatus.RESERVATION_CONFLICT, Sense.NONE, new byte[0]);
+                }
                 keys.values().removeIf(key -> key == other);
             }
             return new ScsiOutcome(ScsiStatus.GOOD, Sense.NONE, new byte[0]);
@@ -130,10 +149,9 @@ class PathReservationsTest {
 
     @Test
     void reservationIsHeldAndAnotherHostIsPutOut() {
-        path("sda").away = true;
+        path("sda");
         path("sdb");
         keys.put("other host", 9L);
-        ((Port) paths.getFirst()).away = false;
         reservations.register(7);
         assertEquals(Optional.empty(), reservations.held());
         reservations.reserve(TYPE);
@@ -141,6 +159,23 @@ class PathReservationsTest {
         assertEquals(List.of(9L, 7L, 7L), reservations.keys());
         reservations.preemptAndAbort(9);
         assertEquals(List.of(7L, 7L), reservations.keys());
+    }
+
+    @Test
+    void lunThatCannotAbortIsResetWhenTheKeyIsTakenAway() {
+        aborts = false;
+        path("sda");
+        keys.put("other host", 9L);
+        reservations.register(7);
+        reservations.reserve(TYPE);
+        reservations.preemptAndAbort(9);
+        assertEquals(List.of(7L), reservations.keys());
+        assertEquals(1, resets);
+        // Once more, by a host that does not know how far it had come.
+        reservations.preemptAndAbort(9);
+        assertEquals(2, resets);
+        keys.put("sda", 8L);
+        Errors.assertFails(ErrorCode.SR_NOT_WRITABLE, () -> reservations.preemptAndAbort(9));
     }
 
     @Test

@@ -19,6 +19,7 @@ import dev.varve.sr.spi.ProbeDocument;
 import dev.varve.sr.spi.SrContext;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.ffi.Libc;
 import dev.varve.vdi.time.Scheduler;
 
 import java.nio.file.Path;
@@ -131,12 +132,31 @@ final class HbaLuns {
             throw ErrorCode.DEVICE_IN_USE.because(
                     "the LUN %s (%s) is in use: %s".formatted(scsiId, lun.path(), lun.use()));
         }
+        requireUnclaimed(lun);
         if (!lun.isConsistent()) {
             throw ErrorCode.MULTIPATH_DEVICE.because(
                     "the paths to the LUN %s tell different sizes: %s; rescan those that are wrong"
                             .formatted(scsiId, sizes(lun)));
         }
         return lun;
+    }
+
+    /** The kernel lets one user claim a device: a mount of another namespace, a swap area. */
+    private static void requireUnclaimed(ScsiLun lun) {
+        List<Path> nodes =
+                lun.map().isPresent()
+                        ? List.of(lun.node())
+                        : lun.disks().stream().map(ScsiDisk::node).toList();
+        for (Path node : nodes) {
+            int fd = Libc.open(node.toString(), Libc.O_RDONLY | Libc.O_EXCL);
+            if (fd >= 0) {
+                Libc.close(fd);
+            } else if (fd == -Libc.EBUSY) {
+                throw ErrorCode.DEVICE_IN_USE.because(
+                        "the LUN %s is in use: another program, a mount or a swap area has %s"
+                                .formatted(lun.scsiId(), node));
+            }
+        }
     }
 
     private static String sizes(ScsiLun lun) {
@@ -152,10 +172,9 @@ final class HbaLuns {
 
     // ---- opening
 
-    /** Opens a LUN over all its paths. */
+    /** Opens a LUN over all its paths; {@link #require} has looked whether it may be. */
     MultipathMedium open(
             String scsiId, boolean writable, PathSettings settings, SrContext context) {
-        require(scsiId);
         PathReservations reservations = new PathReservations(() -> ports(scsiId));
         return MultipathMedium.open(
                 scsiId,

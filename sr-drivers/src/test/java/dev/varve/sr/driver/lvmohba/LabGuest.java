@@ -9,13 +9,21 @@ import dev.varve.sr.host.ScsiDisk;
 import dev.varve.sr.host.ScsiLun;
 import dev.varve.sr.multipath.MultipathMedium;
 import dev.varve.sr.multipath.PathSettings;
+import dev.varve.sr.spi.AttachedSr;
+import dev.varve.sr.spi.DeviceConfig;
 import dev.varve.sr.spi.PathHealth;
 import dev.varve.sr.spi.SrContext;
+import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.Lane;
+import dev.varve.vdi.engine.OpenVolume;
 import dev.varve.vdi.engine.VdiEngine;
+import dev.varve.vdi.image.BlockAccess;
+import dev.varve.vdi.store.VolumeChange;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 import dev.varve.vdi.time.Threads;
@@ -66,6 +74,7 @@ final class LabGuest {
         guest.step("one-path", guest::onePathFailsUnderLoad);
         guest.step("all-paths", guest::allPathsFailUnderLoad);
         guest.step("unplugged", guest::pathIsUnpluggedUnderLoad);
+        guest.step("repository", guest::repositoryLivesThroughAFailedPath);
         guest.step("device-mapper", guest::deviceMapperTakesOver);
         System.out.println("DONE");
         System.exit(0);
@@ -266,6 +275,54 @@ final class LabGuest {
                             "- - -");
                     await("a new path is there", () -> healthy(medium) == 2);
                 });
+    }
+
+    private void repositoryLivesThroughAFailedPath() throws Exception {
+        LvmOverHbaSrDriver driver = new LvmOverHbaSrDriver(HostRoot.system(), QUICK);
+        DeviceConfig config = new DeviceConfig(Map.of("SCSIid", TWO_PATHS, "force", "true"));
+        SrIdentity identity = new SrIdentity(UUID.randomUUID(), "lab", "", Map.of());
+        driver.create(identity, config, context());
+        VolumeId disk = new VolumeId(VolumeKind.RAW, UUID.randomUUID());
+        ScsiDisk first = discovery.paths(TWO_PATHS).getFirst();
+        try (AttachedSr sr = driver.attach(identity, config, context())) {
+            sr.volumes()
+                    .commit(List.of(new VolumeChange.Create(disk, 16L << 20, Map.of())));
+            loadVolume(sr, disk, first);
+        }
+        requireEqual(
+                identity.uuid(),
+                driver.probe(config, context()).repositories().getFirst().identity().uuid());
+        String shown = run("pvs", "--driverloaded", "n", "--noheadings", "-o", "vg_name");
+        System.out.println("pvs: " + shown);
+        require(shown.contains("VG_XenStorage-" + identity.uuid()), "lvm2 does not see the group");
+        try (AttachedSr sr = driver.attach(identity, config, context())) {
+            require(sr.volumes().find(disk).isPresent(), "the volume is gone");
+        }
+    }
+
+    private void loadVolume(AttachedSr sr, VolumeId disk, ScsiDisk first) throws Exception {
+        try (OpenVolume volume = engine.open(sr.volumes().open(disk, true), true)) {
+            LabLoad load =
+                    new LabLoad(engine.lanes().getFirst(), volume.device(), PAGES);
+            load.start();
+            awaitProgress(load);
+            setState(first, "offline");
+            await("the path is given up", () -> unhealthy(sr) == 1);
+            awaitProgress(load);
+            sr.check();
+            setState(first, "running");
+            await("the path is back", () -> unhealthy(sr) == 0);
+            awaitProgress(load);
+            requireEqual(IoStatus.OK, load.stop());
+            BlockAccess bytes =
+                    volume.access(Operation.unbounded("lab", Clock.system()));
+            requireEqual(-1, load.firstWrong(offset -> bytes.read(offset, 4096)));
+            System.out.println(load.done() + " writes to a volume, " + sr.paths());
+        }
+    }
+
+    private static long unhealthy(AttachedSr sr) {
+        return sr.paths().stream().filter(path -> !path.healthy()).count();
     }
 
     private void deviceMapperTakesOver() throws Exception {
