@@ -15,11 +15,13 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.store.VolumeId;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -362,6 +364,23 @@ final class LvmGroup {
             refreshManagement();
         }
         if (management != null) {
+            bringManagementUpToDate();
+        }
+    }
+
+    /** When it is as it was left here, all of it is right, and there may be much of it. */
+    private void bringManagementUpToDate() {
+        Set<UUID> disks = new HashSet<>();
+        for (VolumeId id : state.ids()) {
+            if (id.kind().isDisk()) {
+                disks.add(id.uuid());
+            }
+        }
+        boolean untouched =
+                log != null
+                        && log.managementChecksum().equals(Optional.of(management.checksumRead()))
+                        && management.disks().equals(disks);
+        if (!untouched) {
             adoptFromManagement();
             describeAll();
         }
