@@ -274,7 +274,37 @@ class SharedClaimsTest {
         assertFails(ErrorCode.SR_VDI_IN_USE, () -> ours.acquire(DISK, Mode.READ));
     }
 
-    /** Does something once before a write of the second host. */
+    /**
+     * <pre>
+     * host 1   -- silent for a term --                         beat, finds itself out
+     * host 2                          announces it -- looks -- |    makes it certain
+     * </pre>
+     */
+    @Test
+    void hostThatWakesUpTooLateFindsItselfOut() {
+        SharedClaims waking = host(1);
+        waking.acquire(DISK, Mode.WRITE);
+        AtomicReference<Runnable> before = new AtomicReference<>(() -> {});
+        SharedClaims ours = host(2, hooked(before));
+        List<StorageException> found = new ArrayList<>();
+        Runnable wake =
+                () -> found.add(assertFails(ErrorCode.SR_UNAVAILABLE, waking::beat));
+        long begin = time.nanoTime();
+        time.meanwhile(
+                () -> {
+                    ours.beat();
+                    if (time.nanoTime() - begin >= SETTINGS.termNanos()) {
+                        // The table and the record of the announcement are written before.
+                        before.set(() -> before.set(() -> before.set(wake)));
+                    }
+                });
+        ours.force(uuid(1));
+        assertEquals(1, found.size());
+        assertTrue(waking.isFenced());
+        ours.acquire(DISK, Mode.WRITE);
+    }
+
+    /** Does something before a write of the second host, once. */
     private BlockMedium hooked(AtomicReference<Runnable> before) {
         return (BlockMedium)
                 Proxy.newProxyInstance(
