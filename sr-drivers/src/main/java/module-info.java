@@ -27,5 +27,6 @@ module dev.varve.sr {
             dev.varve.sr.driver.ext.ExtSrDriver,
             dev.varve.sr.driver.file.FileSrDriver,
             dev.varve.sr.driver.lvm.LvmSrDriver,
-            dev.varve.sr.driver.lvmohba.LvmOverHbaSrDriver;
+            dev.varve.sr.driver.lvmohba.LvmOverHbaSrDriver,
+            dev.varve.sr.driver.lvmoiscsi.LvmOverIscsiSrDriver;
 }

@@ -8,6 +8,7 @@ import dev.varve.vdi.block.BlockFeature;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.io.IoOp;
 
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -17,6 +18,11 @@ import java.util.Set;
 /** A path that answers what the test wants, with the errors of the kernel. */
 final class FakeDisk implements BlockDevice, BlockTransfers {
     static final long SIZE = 1 << 20;
+
+    private static final IoOp.Completion ENDED =
+            (io, result) ->
+                    ((BlockRequest) io.owner)
+                            .complete(result < 0 ? IoStatus.ofError(result) : IoStatus.OK);
 
     private final String name;
     private final Queue<BlockRequest> kept = new ArrayDeque<>();
@@ -71,9 +77,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
     }
 
     private void end(BlockRequest request) {
-        request.io.completion =
-                (_, result) ->
-                        request.complete(result < 0 ? IoStatus.ofError(result) : IoStatus.OK);
+        request.io.completion = ENDED;
         request.io.begin();
         request.io.complete(error);
     }

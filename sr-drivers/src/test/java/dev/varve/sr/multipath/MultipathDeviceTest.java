@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockOp;
 import dev.varve.vdi.block.BlockRequest;
@@ -203,6 +204,36 @@ class MultipathDeviceTest {
         assertEquals(List.of(request), finished);
         assertEquals(IoStatus.IO_ERROR, request.status);
         assertTrue(one.served + two.served <= 10, "served " + (one.served + two.served));
+    }
+
+    /** The bean itself allocates a little for each call. */
+    private static long allocatedBytes() throws ReflectiveOperationException {
+        Object bean =
+                Class.forName("java.lang.management.ManagementFactory")
+                        .getMethod("getThreadMXBean")
+                        .invoke(null);
+        return (long)
+                Class.forName("com.sun.management.ThreadMXBean")
+                        .getMethod("getCurrentThreadAllocatedBytes")
+                        .invoke(bean);
+    }
+
+    @Test
+    void requestsOverHealthyPathsAllocateNothing() throws ReflectiveOperationException {
+        open(120, 0);
+        BlockRequest request = new BlockRequest(lane);
+        BlockCompletion nothing = _ -> {};
+        long before = 0;
+        for (int i = 0; i < 200_000; i++) {
+            if (i == 100_000) {
+                before = allocatedBytes();
+            }
+            request.set(BlockOp.WRITE, 0, 0, 512).push(nothing);
+            device.submit(request);
+        }
+        long bytes = allocatedBytes() - before;
+        assertTrue(bytes < 100_000, bytes + " bytes for 100000 requests");
+        assertEquals(200_000, one.served + two.served);
     }
 
     @Test
