@@ -37,7 +37,9 @@ class VhdExtentsTest {
     private final Extents volume = new Extents();
 
     /** Goes off when a volume has been cut off. */
-    private static final class PowerLoss extends RuntimeException {}
+    private static final class PowerLoss extends RuntimeException {
+        private static final long serialVersionUID = 1;
+    }
 
     /** A volume of whole extents in memory. */
     private static final class Extents implements BlockAccess {
