@@ -20,8 +20,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** Groups on devices: how they get there, who may change them, and what damage does. */
 class GroupMetadataTest {
@@ -281,10 +287,33 @@ class GroupMetadataTest {
         metadata.commit(metadata.edit().done());
         medium.afterWrite(() -> {});
         assertTrue(held[0]);
-        assertFalse(isLocked(file));
-        Files.delete(file);
+        assertFalse(Files.exists(file), "the lock of a group that may go soon is left behind");
+        Files.createFile(file);
         metadata.commit(metadata.edit().done());
-        assertTrue(Files.exists(file));
+        assertFalse(Files.exists(file));
+    }
+
+    /** Who waited for a file that was removed meanwhile has locked nothing. */
+    @Test
+    void oneAtATimeHasTheLockThoughItsFileComesAndGoes(@TempDir Path locks) throws Exception {
+        AtomicInteger inside = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        Callable<Void> worker =
+                () -> {
+                    for (int round = 0; round < 300; round++) {
+                        try (LocalLock _ = LocalLock.take(locks, "group")) {
+                            most.accumulateAndGet(inside.incrementAndGet(), Math::max);
+                            inside.decrementAndGet();
+                        }
+                    }
+                    return null;
+                };
+        try (ExecutorService threads = Executors.newFixedThreadPool(3)) {
+            for (Future<Void> done : threads.invokeAll(Collections.nCopies(3, worker))) {
+                done.get();
+            }
+        }
+        assertEquals(1, most.get());
     }
 
     private static boolean isLocked(Path file) {
