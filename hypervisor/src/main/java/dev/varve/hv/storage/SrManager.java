@@ -91,7 +91,15 @@ public final class SrManager {
                 env.random(),
                 env.blocking(),
                 operation,
-                Initiator.of(host));
+                Initiator.of(host),
+                pool());
+    }
+
+    private UUID pool() {
+        return database.all("pool").stream()
+                .findFirst()
+                .map(pool -> UUID.fromString(pool.uuid()))
+                .orElse(SrContext.NO_POOL);
     }
 
     /** Whether this host has the repository attached. */

@@ -29,10 +29,14 @@ public final class OpenLayer implements LayerHost {
     /** How often the volume is being grown now. The lane's only. */
     private int growing;
 
+    /** What the store said last; the lane does not ask it, since that may take time. */
+    private volatile long growAheadBytes;
+
     /** Binds a layer to the lane of its volume. */
     public OpenLayer(OpenVolume volume, ImageLayer layer) {
         this.volume = volume;
         this.layer = layer;
+        this.growAheadBytes = volume.volume().growAheadBytes();
         layer.bind(this);
     }
 
@@ -76,9 +80,18 @@ public final class OpenLayer implements LayerHost {
         growing++;
         volume.volume()
                 .grow(sizeBytes)
-                .whenComplete(
-                        (size, failure) ->
-                                volume.lane().execute(() -> grown(listener, growStatus(failure))));
+                .whenComplete((size, failure) -> tell(listener, growStatus(failure)));
+    }
+
+    /** Whatever the store says then, the lane is told. */
+    private void tell(GrowListener listener, IoStatus status) {
+        try {
+            if (status == IoStatus.OK) {
+                growAheadBytes = volume.volume().growAheadBytes();
+            }
+        } finally {
+            volume.lane().execute(() -> grown(listener, status));
+        }
     }
 
     private void grown(GrowListener listener, IoStatus status) {
@@ -88,7 +101,7 @@ public final class OpenLayer implements LayerHost {
 
     @Override
     public long growAheadBytes() {
-        return volume.volume().growAheadBytes();
+        return growAheadBytes;
     }
 
     /** The image is going to be written. Any thread. */

@@ -188,7 +188,7 @@ final class VhdEnd {
     }
 
     /**
-     * Grows no more ahead.
+     * Grows no more ahead until {@link #goOn}.
      *
      * @param whenAtRest run, perhaps at once, when the volume is not being grown any more
      */
@@ -196,6 +196,11 @@ final class VhdEnd {
         resting = true;
         rested = whenAtRest;
         tellRested();
+    }
+
+    /** Grows ahead again. */
+    void goOn() {
+        resting = false;
     }
 
     private void tellRested() {

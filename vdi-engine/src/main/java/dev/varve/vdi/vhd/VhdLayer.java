@@ -472,6 +472,15 @@ final class VhdLayer implements ImageLayer {
                             + newSizeBytes
                             + " bytes; copy it to a new disk to make it larger");
         }
+        access.await(space::rest);
+        try {
+            resizeAtRest(access, newSizeBytes);
+        } finally {
+            access.await(space::goOn);
+        }
+    }
+
+    private void resizeAtRest(BlockAccess access, long newSizeBytes) {
         removeEnd(access);
         clearEntries(access, table.blocks(), header.blocks(newSizeBytes));
         VhdFooter resized = footer.withSize(newSizeBytes);
@@ -558,6 +567,7 @@ final class VhdLayer implements ImageLayer {
         try {
             access.grow(end);
             access.write(VhdFormat.lastSectorAfter(access, end), new byte[VhdFooter.BYTES]);
+            access.flush(); // a size may be durable before what was written earlier
         } catch (StorageException e) {
             if (e.code() != ErrorCode.SR_NO_SPACE) {
                 throw e;

@@ -200,16 +200,22 @@ final class VhdSpace {
     /** How much room blocks may take that have no place yet, in bytes. */
     private long bytesToCome() {
         long most = Math.max(0, LAST_SECTOR - nextFree) * SECTOR;
-        return Math.min(most, listener.blocksWithoutPlace() * (long) placeBytes());
+        return Math.min(most, listener.blocksWithoutPlace() * placeBytes());
     }
 
-    private int placeBytes() {
-        return (int) roundUp(bitmapSectors + blockSectors) * SECTOR;
+    private long placeBytes() {
+        return roundUp(bitmapSectors + blockSectors) * SECTOR;
     }
 
     /** As {@link VhdEnd#rest}. */
     void rest(Runnable whenAtRest) {
         end.rest(whenAtRest);
+    }
+
+    /** Grows ahead again after a {@link #rest}. */
+    void goOn(Runnable whenDone) {
+        end.goOn();
+        whenDone.run();
     }
 
     private void goOn(IoStatus status) {

@@ -4,6 +4,7 @@ package dev.varve.vdi.vhd;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -42,6 +43,7 @@ class VhdExtentsTest {
     private static final class Extents implements BlockAccess {
         private final MemoryAccess memory = new MemoryAccess(new byte[0]);
         private boolean losesPower;
+        private boolean unflushed;
 
         private static long extents(long bytes) {
             return (bytes + EXTENT - 1) / EXTENT * EXTENT;
@@ -61,15 +63,19 @@ class VhdExtentsTest {
         public void write(long offset, byte[] data) {
             grow(offset + data.length);
             memory.write(offset, data);
+            unflushed = true;
         }
 
         @Override
         public void zero(long offset, long length) {
             memory.zero(offset, length);
+            unflushed = true;
         }
 
         @Override
-        public void flush() {}
+        public void flush() {
+            unflushed = false;
+        }
 
         @Override
         public void grow(long sizeBytes) {
@@ -78,6 +84,8 @@ class VhdExtentsTest {
 
         @Override
         public void shrink(long sizeBytes) {
+            boolean shrinks = sizeAfterShrink(sizeBytes) < sizeBytes();
+            assertFalse(shrinks && unflushed, "what is to be the last sector is durable before");
             memory.shrink(extents(sizeBytes));
             if (losesPower) {
                 throw new PowerLoss();

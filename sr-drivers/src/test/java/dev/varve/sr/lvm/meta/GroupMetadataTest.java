@@ -211,7 +211,7 @@ class GroupMetadataTest {
         byte[] sum = new byte[4];
         int checksum = LvmChecksum.of(endless, 20, 492);
         for (int at = 0; at < sum.length; at++) {
-            endless[16 + at] = (byte) (checksum >>> 8 * at);
+            endless[16 + at] = (byte) (checksum >>> (8 * at));
         }
         medium.write(512, endless);
         StorageException refused =

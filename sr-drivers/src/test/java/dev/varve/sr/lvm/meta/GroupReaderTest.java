@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import java.util.List;
+import java.util.Random;
 import java.util.regex.Pattern;
 
 /** What texts of groups are understood, kept and refused. */
@@ -196,13 +197,12 @@ class GroupReaderTest {
     @Test
     void refusesAVolumeWithMarksThatAreNotKnown() {
         String linear =
-                TEXT.replaceAll("(?s)type = \"thin-pool\".*?create = 1 }", STRIPE.formatted("pv0", 9));
+                TEXT.replaceAll(
+                        "(?s)type = \"thin-pool\".*?create = 1 }",
+                        "type = \"striped\" stripe_count = 1 stripes = [ \"pv0\", 9 ]");
         assertTrue(Groups.read(linear).refusal().orElseThrow().contains("LOCKED"));
         assertTrue(Groups.read(linear.replace(", \"LOCKED\"", "")).refusal().isEmpty());
     }
-
-    private static final String STRIPE =
-            "type = \"striped\" stripe_count = 1 stripes = [ \"%s\", %d ]";
 
     private static String replaced(String was, String is) {
         String text = was.replace("\\n", "\n").strip();
@@ -262,6 +262,40 @@ class GroupReaderTest {
             }
             assertThrows(StorageException.class, () -> Groups.read(part));
         }
+    }
+
+    /** Parts of the text are lost, doubled, exchanged or changed; nothing but an answer comes of it. */
+    @Test
+    void refusesOrUnderstandsWhatIsCloseToAGroup() {
+        Random random = new Random(31);
+        int understood = 0;
+        for (int round = 0; round < 1000; round++) {
+            String text = mutated(random, TEXT);
+            try {
+                VolumeGroup group = Groups.read(text);
+                assertEquals(Groups.text(group), Groups.text(Groups.read(Groups.text(group))));
+                understood++;
+            } catch (StorageException refused) {
+                assertEquals(ErrorCode.SR_METADATA, refused.code());
+            }
+        }
+        assertTrue(understood > 50, () -> "the texts are hardly close to a group");
+    }
+
+    private static String mutated(Random random, String text) {
+        StringBuilder changed = new StringBuilder(text);
+        for (int count = random.nextInt(3); count >= 0; count--) {
+            int at = random.nextInt(changed.length());
+            int end = Math.min(changed.length(), at + random.nextInt(12));
+            switch (random.nextInt(5)) {
+                case 0 -> changed.setCharAt(at, (char) random.nextInt(256));
+                case 1 -> changed.delete(at, end);
+                case 2 -> changed.insert(random.nextInt(changed.length()), changed.substring(at, end));
+                case 3 -> changed.insert(at, random.nextInt());
+                default -> changed.insert(at, "{}[]=,\"'#\\".charAt(random.nextInt(10)));
+            }
+        }
+        return changed.toString();
     }
 
     @Test
