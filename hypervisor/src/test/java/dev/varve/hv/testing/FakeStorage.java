@@ -273,7 +273,7 @@ public final class FakeStorage {
         }
 
         @Override
-        public Optional<List<String>> handback() {
+        public Optional<List<String>> handback(List<Image> images) {
             return Optional.ofNullable(handback);
         }
 

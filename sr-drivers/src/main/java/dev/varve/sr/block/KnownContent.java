@@ -169,7 +169,7 @@ public final class KnownContent {
         for (int offset : new int[] {0, PAGE_BYTES}) {
             raid(head.from(offset));
         }
-        raid(tail.from(((size >> 9) - 16 & ~7L) << 9));
+        raid(tail.from((((size >> 9) - 16) & ~7L) << 9));
         Bytes old = tail.from((size & -(64L << 10)) - (64 << 10));
         if (old.i32(0) == RAID_MAGIC || Integer.reverseBytes(old.i32(0)) == RAID_MAGIC) {
             add(RAID);
@@ -295,9 +295,9 @@ public final class KnownContent {
         String guid(int offset) {
             ByteBuffer bytes = ByteBuffer.wrap(bytes(offset, 16)).order(ByteOrder.LITTLE_ENDIAN);
             long high =
-                    (bytes.getInt() & 0xFFFFFFFFL) << 32
-                            | (bytes.getShort() & 0xFFFFL) << 16
-                            | bytes.getShort() & 0xFFFFL;
+                    ((bytes.getInt() & 0xFFFFFFFFL) << 32)
+                            | ((bytes.getShort() & 0xFFFFL) << 16)
+                            | (bytes.getShort() & 0xFFFFL);
             long low = bytes.order(ByteOrder.BIG_ENDIAN).getLong();
             return new UUID(high, low).toString().toLowerCase(Locale.ROOT);
         }

@@ -57,21 +57,21 @@ record Magic(String type, long offset, String bytes, int uuid, int label, int la
                     new Magic(
                             "bcache",
                             4096 + 24,
-                            "\u00c6\u0085\u0073\u00f6\u004e\u001a\u0045\u00ca"
-                                    + "\u0082\u0065\u00f5\u007f\u0048\u00ba\u006d\u0081",
+                            "\u00c6\u0085s\u00f6N\u001aE\u00ca"
+                                    + "\u0082e\u00f5\u007fH\u00bam\u0081",
                             4096 + 40,
                             4096 + 72,
                             32),
                     new Magic(
                             "bcachefs",
                             4096 + 24,
-                            "\u00c6\u0085\u0073\u00f6\u0066\u00ce\u0090\u00a9"
-                                    + "\u00d9\u006a\u0060\u00cf\u0080\u003d\u00f7\u00ef",
+                            "\u00c6\u0085s\u00f6f\u00ce\u0090\u00a9"
+                                    + "\u00d9j`\u00cf\u0080=\u00f7\u00ef",
                             4096 + 56,
                             4096 + 72,
                             32),
                     of("ceph_bluestore", 0, "bluestore block device"),
-                    of("stratis", 512 + 4, "!Stra0tis\u0086\u00ff\u0002^\u0041rh"),
+                    of("stratis", 512 + 4, "!Stra0tis\u0086\u00ff\u0002^Arh"),
                     of("vdo", 0, "dmvdo001"),
                     of("DM_verity_hash", 0, "verity\0\0"),
                     of("DM_integrity", 0, "integrt\0"),

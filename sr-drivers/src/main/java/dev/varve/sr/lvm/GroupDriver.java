@@ -29,7 +29,7 @@ import java.util.Set;
  */
 public abstract class GroupDriver implements SrDriver {
     /** Below this the metadata would take more than the disks. */
-    protected static final long MINIMUM_BYTES = 64L << 20;
+    protected static final long MINIMUM_BYTES = 128L << 20;
 
     private static final Set<SrCapability> CAPABILITIES =
             Set.of(

@@ -15,11 +15,13 @@ import dev.varve.vdi.StorageException;
 import dev.varve.vdi.store.VolumeId;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -362,8 +364,53 @@ final class LvmGroup {
             refreshManagement();
         }
         if (management != null) {
+            bringManagementUpToDate();
+        }
+    }
+
+    /** When it is as it was left here, all of it is right, and there may be much of it. */
+    private void bringManagementUpToDate() {
+        Set<UUID> disks = new HashSet<>();
+        for (VolumeId id : state.ids()) {
+            if (id.kind().isDisk()) {
+                disks.add(id.uuid());
+            }
+        }
+        boolean untouched =
+                log != null
+                        && log.managementChecksum().equals(Optional.of(management.checksumRead()))
+                        && management.disks().equals(disks);
+        if (!untouched) {
             adoptFromManagement();
             describeAll();
+        }
+    }
+
+    /** Ends what the reference stack has begun; when that is not possible, nothing is written. */
+    void endReferenceWork() {
+        List<ReferenceJournal> journals =
+                ReferenceJournal.among(state.group().volumes().values(), this::bytes);
+        if (journals.isEmpty()) {
+            return;
+        }
+        GroupChange change = begin();
+        List<ReferenceJournal> remaining =
+                new ReferenceRepair(state, change, this::bytes, this::zeroFrom).end(journals);
+        carryOut(change);
+        if (!remaining.isEmpty()) {
+            makeReadOnly(ReferenceRepair.reason(remaining));
+        }
+    }
+
+    private void zeroFrom(LogicalVolume volume, long offset) {
+        ExtentMap map = map(volume);
+        if (offset % medium.blockBytes() != 0 || offset > map.sizeBytes()) {
+            throw new IllegalArgumentException("a volume cannot be zeroed from byte " + offset);
+        }
+        for (long at = offset; at < map.sizeBytes(); ) {
+            int piece = map.piece(at);
+            medium.zero(map.onMedium(piece, at), map.end(piece) - at);
+            at = map.end(piece);
         }
     }
 

@@ -206,6 +206,16 @@ public final class LvmSr implements AttachedSr {
         return device.paths();
     }
 
+    @Override
+    public Optional<List<String>> handback(List<Image> images) {
+        List<ImageFact> facts =
+                images.stream()
+                        .map(image -> new ImageFact(image.id(), image.virtualBytes(), image.parent()))
+                        .toList();
+        return Optional.of(
+                store.handback(facts).stream().map(HandbackFinding::sentence).toList());
+    }
+
     /** The volumes first, then what says that they are ours, then the device. */
     @Override
     public void close() {

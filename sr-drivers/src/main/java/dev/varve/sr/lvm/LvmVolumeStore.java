@@ -18,6 +18,7 @@ import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeInfo;
 import dev.varve.vdi.store.VolumeStore;
 
+import java.util.Collection;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -411,6 +412,15 @@ public final class LvmVolumeStore implements VolumeStore {
                 });
     }
 
+    /**
+     * What would hinder the reference stack from using the repository as it is.
+     *
+     * @param images what is known of the images in it
+     */
+    public List<HandbackFinding> handback(Collection<ImageFact> images) {
+        return Handback.findings(state(), images);
+    }
+
     // ---- after a crash
 
     @Override
@@ -418,6 +428,9 @@ public final class LvmVolumeStore implements VolumeStore {
         locked(
                 () -> {
                     group.refresh();
+                    if (group.readOnlyReason().isEmpty() && access.owner().isOwner()) {
+                        group.endReferenceWork();
+                    }
                     if (group.readOnlyReason().isEmpty() && access.owner().isOwner()) {
                         group.makeOwnVolumes();
                     }

@@ -57,7 +57,6 @@ public final class PathReservations implements Reservations {
                 return !in(port, PersistentReserve.READ_KEYS).isUnsupported();
             } catch (StorageException e) {
                 // The next path may tell.
-                continue;
             }
         }
         return false;

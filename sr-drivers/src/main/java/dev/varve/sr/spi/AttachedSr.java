@@ -2,6 +2,7 @@
 
 package dev.varve.sr.spi;
 
+import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeStore;
 
 import java.util.List;
@@ -14,6 +15,15 @@ import java.util.Optional;
  * <p><b>Threads:</b> any; calls may block on the medium.
  */
 public interface AttachedSr extends AutoCloseable {
+    /**
+     * What whoever understands images knows of one.
+     *
+     * @param id its volume
+     * @param virtualBytes how large the disk is, in bytes
+     * @param parent the volume that it rests on
+     */
+    record Image(VolumeId id, long virtualBytes, Optional<VolumeId> parent) {}
+
     /** Its identity as it is kept on the medium. */
     SrIdentity identity();
 
@@ -58,8 +68,10 @@ public interface AttachedSr extends AutoCloseable {
     /**
      * What would go wrong if the repository were given back to the reference stack now, one
      * sentence for each, with what to do; nothing when its format is not one of that stack.
+     *
+     * @param images all images in it, inner nodes as well
      */
-    default Optional<List<String>> handback() {
+    default Optional<List<String>> handback(List<Image> images) {
         return Optional.empty();
     }
 

@@ -20,6 +20,8 @@ import java.util.UUID;
  * 1970</td></tr>
  * <tr><td>{@code snapshot-of}</td><td>for a snapshot, the UUID of the disk that it was taken
  * of</td></tr>
+ * <tr><td>{@code allocation}</td><td>{@code thick} when it has all its room from the start: see {@link
+ * Allocation}</td></tr>
  * </table>
  */
 public final class DiskAttributes {
@@ -44,13 +46,14 @@ public final class DiskAttributes {
     private DiskAttributes() {}
 
     static Map<String, String> of(VdiSpec spec) {
-        return Map.of(
-                LABEL,
-                spec.label(),
-                DESCRIPTION,
-                spec.description(),
-                READ_ONLY,
-                Boolean.toString(spec.readOnly()));
+        Map<String, String> attributes = new HashMap<>();
+        attributes.put(LABEL, spec.label());
+        attributes.put(DESCRIPTION, spec.description());
+        attributes.put(READ_ONLY, Boolean.toString(spec.readOnly()));
+        if (spec.thick()) {
+            attributes.put(Allocation.ATTRIBUTE, Allocation.THICK);
+        }
+        return attributes;
     }
 
     static Map<String, String> of(DiskNotes notes) {

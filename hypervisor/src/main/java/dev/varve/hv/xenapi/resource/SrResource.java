@@ -5,6 +5,7 @@ package dev.varve.hv.xenapi.resource;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Call;
 import dev.varve.hv.xenapi.Handlers;
+import dev.varve.sr.spi.AttachedSr;
 import dev.varve.sr.spi.DeviceConfig;
 import dev.varve.sr.spi.PathHealth;
 import dev.varve.sr.spi.ProbeResult;
@@ -13,8 +14,11 @@ import dev.varve.sr.spi.SrContext;
 import dev.varve.sr.spi.SrDriver;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.store.VolumeId;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -176,8 +180,23 @@ final class SrResource {
         return stack.repositories()
                 .session(sr.ref())
                 .sr()
-                .handback()
+                .handback(images(sr, call))
                 .orElseThrow(() -> ErrorCode.SR_OPERATION_NOT_SUPPORTED.with(sr.ref()));
+    }
+
+    private List<AttachedSr.Image> images(ApiObject sr, Call call) {
+        List<VdiInfo> disks = stack.disks(sr).scan(call.operation());
+        Map<UUID, VolumeId> ids = new HashMap<>();
+        disks.forEach(disk -> ids.put(disk.uuid(), new VolumeId(disk.kind(), disk.uuid())));
+        return disks.stream()
+                .filter(disk -> disk.kind().isDisk())
+                .map(
+                        disk ->
+                                new AttachedSr.Image(
+                                        ids.get(disk.uuid()),
+                                        disk.virtualSizeBytes(),
+                                        disk.parent().map(ids::get)))
+                .toList();
     }
 
     private void refusePlugged(ApiObject sr) {

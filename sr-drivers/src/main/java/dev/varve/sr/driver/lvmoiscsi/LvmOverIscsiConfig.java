@@ -216,12 +216,11 @@ record LvmOverIscsiConfig(
                 .map(name -> new ChapSecrets.Secret(name, config.get(password).orElseThrow()));
     }
 
-    /** What attaches the same again; passwords are left out, whoever asks has them. */
-    Map<String, String> choice(DeviceConfig config, String id) {
-        Map<String, String> chosen = new TreeMap<>(config.values());
-        chosen.put(SCSI_ID, id);
-        chosen.remove("force");
-        return chosen;
+    /** What attaches the same LUN. */
+    static DeviceConfig chosen(DeviceConfig config, String id) {
+        Map<String, String> values = new TreeMap<>(config.values());
+        values.put(SCSI_ID, id);
+        return new DeviceConfig(values);
     }
 
     /** For messages: the portals and, if it is chosen, the target. */

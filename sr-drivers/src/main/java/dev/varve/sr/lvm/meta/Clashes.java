@@ -18,17 +18,24 @@ public final class Clashes {
     private Clashes() {}
 
     /**
+     * A device that has a label.
+     *
+     * @param name of the device, for messages
+     * @param label what it says
+     */
+    public record Device(String name, Label label) {}
+
+    /**
      * Fails when two devices have the label of one physical volume.
      *
-     * @param labels by the name of the device, for the message
      * @throws dev.varve.vdi.StorageException PV_MULTIPLE_IDS with all devices of one label
      */
-    public static void refuseSameVolumes(Map<String, Label> labels) {
-        Map<LvmId, List<String>> devices = new LinkedHashMap<>();
-        labels.forEach(
-                (device, label) ->
-                        devices.computeIfAbsent(label.pv(), id -> new ArrayList<>()).add(device));
-        devices.forEach(
+    public static void refuseSameVolumes(List<Device> devices) {
+        Map<LvmId, List<String>> seen = new LinkedHashMap<>();
+        for (Device device : devices) {
+            seen.computeIfAbsent(device.label().pv(), id -> new ArrayList<>()).add(device.name());
+        }
+        seen.forEach(
                 (id, names) -> {
                     if (names.size() > 1) {
                         throw ErrorCode.PV_MULTIPLE_IDS.because(

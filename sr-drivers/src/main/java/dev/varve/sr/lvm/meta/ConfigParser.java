@@ -147,7 +147,7 @@ final class ConfigParser {
             digits += digits();
         }
         String literal = latin(start, at);
-        if (digits == 0 || at < length && isKeyByte(text[at])) {
+        if (digits == 0 || (at < length && isKeyByte(text[at]))) {
             throw failure("neither a number nor a string");
         }
         return fraction ? new ConfigNode.Real(literal) : new ConfigNode.Whole(whole(literal));
@@ -239,7 +239,7 @@ final class ConfigParser {
                 while (at < length && text[at] != '\n') {
                     at++;
                 }
-            } else if (text[at] == ' ' || text[at] >= '\t' && text[at] <= '\r') {
+            } else if (text[at] == ' ' || (text[at] >= '\t' && text[at] <= '\r')) {
                 at++;
             } else {
                 return;
@@ -252,9 +252,7 @@ final class ConfigParser {
     }
 
     private static boolean isKeyByte(int value) {
-        return value >= 'a' && value <= 'z'
-                || value >= 'A' && value <= 'Z'
-                || value >= '0' && value <= '9'
+        return LvmNames.isLetterOrDigit(value)
                 || value == '_'
                 || value == '-'
                 || value == '.'

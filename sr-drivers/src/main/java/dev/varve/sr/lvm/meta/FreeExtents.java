@@ -65,15 +65,16 @@ record FreeExtents(List<ExtentRun> runs, long total) {
             if (run.count() > pv.extents() - run.start()) {
                 throw beyond(used, pv, where);
             }
-            addGap(pv.name(), end, run.start(), free);
+            addGap(new ExtentRun(pv.name(), end, run.start() - end), free);
             before = used;
         }
-        addGap(pv.name(), before.run().end(), pv.extents(), free);
+        long end = before.run().end();
+        addGap(new ExtentRun(pv.name(), end, pv.extents() - end), free);
     }
 
-    private static void addGap(String pv, long start, long end, List<ExtentRun> free) {
-        if (start < end) {
-            free.add(new ExtentRun(pv, start, end - start));
+    private static void addGap(ExtentRun gap, List<ExtentRun> free) {
+        if (gap.count() > 0) {
+            free.add(gap);
         }
     }
 

@@ -36,7 +36,7 @@ final class FreeIndex {
                 new TreeSet<>(
                         Comparator.comparingLong(ExtentRun::count)
                                 .thenComparing(run -> order.get(run.pv()))
-                                .thenComparing(ExtentRun::start));
+                                .thenComparingLong(ExtentRun::start));
         free.runs().forEach(this::add);
     }
 

@@ -115,9 +115,10 @@ public final class GroupMetadata {
     }
 
     private static void requireDistinct(List<Member> members) {
-        Map<String, Label> labels = new LinkedHashMap<>();
-        members.forEach(member -> labels.put(member.medium().name(), member.label()));
-        Clashes.refuseSameVolumes(labels);
+        Clashes.refuseSameVolumes(
+                members.stream()
+                        .map(one -> new Clashes.Device(one.medium().name(), one.label()))
+                        .toList());
     }
 
     /**

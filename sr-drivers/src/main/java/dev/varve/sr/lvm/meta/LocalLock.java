@@ -98,9 +98,20 @@ final class LocalLock implements AutoCloseable {
         return ErrorCode.SR_LOCK_FAILED.because(what, cause);
     }
 
+    /**
+     * Removes the file, as lvm2 does, so that locks of groups that are gone do not pile up. Whoever
+     * waits for it finds it without its name, and tries again.
+     */
     @Override
     public void close() {
-        if (fd != NONE) {
+        if (fd == NONE) {
+            return;
+        }
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException kept) {
+            // A file that stays is as good as none: the next one who comes locks it.
+        } finally {
             Libc.close(fd);
         }
     }

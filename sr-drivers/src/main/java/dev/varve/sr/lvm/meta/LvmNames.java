@@ -79,15 +79,18 @@ final class LvmNames {
     private static boolean consistsOf(String text, String punctuation) {
         for (int at = 0; at < text.length(); at++) {
             char character = text.charAt(at);
-            boolean plain =
-                    character >= 'a' && character <= 'z'
-                            || character >= 'A' && character <= 'Z'
-                            || character >= '0' && character <= '9';
-            if (!plain && punctuation.indexOf(character) < 0) {
+            if (!isLetterOrDigit(character) && punctuation.indexOf(character) < 0) {
                 return false;
             }
         }
         return true;
+    }
+
+    /** Whether a character is one of those of ASCII; others are no part of names. */
+    static boolean isLetterOrDigit(int character) {
+        return (character >= 'a' && character <= 'z')
+                || (character >= 'A' && character <= 'Z')
+                || (character >= '0' && character <= '9');
     }
 
     private static void check(boolean holds, String what, String name, String rule) {

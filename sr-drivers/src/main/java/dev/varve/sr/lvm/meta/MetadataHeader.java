@@ -118,11 +118,11 @@ record MetadataHeader(long start, long size, List<Location> locations) {
 
     /** An area that is not used may have no text, yet its mark. */
     private static boolean isWithin(Location location, Label.Area area) {
-        return location.offset() == 0 && location.size() == 0
-                || location.offset() >= BYTES
+        return (location.offset() == 0 && location.size() == 0)
+                || (location.offset() >= BYTES
                         && location.offset() < area.size()
                         && location.size() >= 0
-                        && location.size() <= area.size() - BYTES;
+                        && location.size() <= area.size() - BYTES);
     }
 
     private static void require(boolean holds, String what, Label.Area area, String where) {

@@ -2,6 +2,7 @@
 
 package dev.varve.sr.lvm.meta;
 
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -18,14 +19,17 @@ final class Refusal {
 
     private Refusal() {}
 
-    static Optional<String> of(VolumeGroup group) {
+    static Optional<String> of(
+            VolumeGroup.Head group,
+            Collection<PhysicalVolume> physicalVolumes,
+            Collection<LogicalVolume> volumes) {
         return ofHead(group)
-                .or(() -> ofPhysicalVolumes(group))
-                .or(() -> ofVolumes(group))
+                .or(() -> ofPhysicalVolumes(physicalVolumes))
+                .or(() -> ofVolumes(volumes))
                 .map(reason -> "The volume group '%s' %s.".formatted(group.name(), reason));
     }
 
-    private static Optional<String> ofHead(VolumeGroup group) {
+    private static Optional<String> ofHead(VolumeGroup.Head group) {
         if (group.status().contains("EXPORTED")) {
             return Optional.of("is exported; import it with vgimport on the host that is to have it");
         }
@@ -40,37 +44,37 @@ final class Refusal {
                 .or(() -> ofGroupPermission(group));
     }
 
-    private static Optional<String> ofGroupFlags(VolumeGroup group) {
+    private static Optional<String> ofGroupFlags(VolumeGroup.Head group) {
         return unknown(group.flags(), Set.of())
                 .map(word -> "has the flag %s, which is not known here".formatted(word));
     }
 
-    private static Optional<String> ofGroupPermission(VolumeGroup group) {
+    private static Optional<String> ofGroupPermission(VolumeGroup.Head group) {
         return group.status().contains("WRITE")
                 ? Optional.empty()
                 : Optional.of("may only be read; vgchange --permission rw changes that");
     }
 
-    private static Optional<String> ofLock(VolumeGroup group) {
+    private static Optional<String> ofLock(VolumeGroup.Head group) {
         return otherText(group, "lock_type")
                 .filter(type -> !type.equals("none"))
                 .map(type -> "is shared by hosts under the lock manager '%s'".formatted(type));
     }
 
-    private static Optional<String> ofSystem(VolumeGroup group) {
+    private static Optional<String> ofSystem(VolumeGroup.Head group) {
         return otherText(group, "system_id")
                 .filter(system -> !system.isEmpty())
                 .map(system -> "belongs to the host with the system ID '%s'".formatted(system));
     }
 
-    private static Optional<String> otherText(VolumeGroup group, String key) {
-        return group.head().other().get(key) instanceof ConfigNode.Text text
+    private static Optional<String> otherText(VolumeGroup.Head group, String key) {
+        return group.other().get(key) instanceof ConfigNode.Text text
                 ? Optional.of(text.value())
                 : Optional.empty();
     }
 
-    private static Optional<String> ofPhysicalVolumes(VolumeGroup group) {
-        for (PhysicalVolume pv : group.physicalVolumes().values()) {
+    private static Optional<String> ofPhysicalVolumes(Collection<PhysicalVolume> pvs) {
+        for (PhysicalVolume pv : pvs) {
             Optional<String> reason = ofPhysicalVolume(pv);
             if (reason.isPresent()) {
                 return reason;
@@ -91,8 +95,8 @@ final class Refusal {
                                         .formatted(pv.name(), word));
     }
 
-    private static Optional<String> ofVolumes(VolumeGroup group) {
-        for (LogicalVolume volume : group.volumes().values()) {
+    private static Optional<String> ofVolumes(Collection<LogicalVolume> volumes) {
+        for (LogicalVolume volume : volumes) {
             Optional<String> reason = ofVolume(volume);
             if (reason.isPresent()) {
                 return reason;

@@ -27,6 +27,7 @@ public final class VolumeGroup {
     private final SequencedMap<String, PhysicalVolume> physicalVolumes;
     private final SequencedMap<String, LogicalVolume> volumes;
     private final FreeExtents free;
+    private final Optional<String> refusal;
 
     /** What a group says of itself; sizes in sectors of 512 bytes. */
     record Head(
@@ -54,11 +55,13 @@ public final class VolumeGroup {
             Head head,
             SequencedMap<String, PhysicalVolume> physicalVolumes,
             SequencedMap<String, LogicalVolume> volumes,
-            FreeExtents free) {
+            FreeExtents free,
+            Optional<String> refusal) {
         this.head = head;
         this.physicalVolumes = physicalVolumes;
         this.volumes = volumes;
         this.free = free;
+        this.refusal = refusal;
     }
 
     /**
@@ -77,17 +80,22 @@ public final class VolumeGroup {
                 head,
                 Collections.unmodifiableSequencedMap(new LinkedHashMap<>(physicalVolumes)),
                 Collections.unmodifiableSequencedMap(new LinkedHashMap<>(volumes)),
-                FreeExtents.of(physicalVolumes, volumes.values(), where));
+                FreeExtents.of(physicalVolumes, volumes.values(), where),
+                Refusal.of(head, physicalVolumes.values(), volumes.values()));
     }
 
-    /** The same physical volumes with other contents, whose free extents are known. */
+    /**
+     * The same physical volumes with other contents, whose free extents are known. What an edit
+     * makes of a group that may be written may be written too.
+     */
     VolumeGroup next(
             Head newHead, SequencedMap<String, LogicalVolume> newVolumes, FreeExtents newFree) {
         return new VolumeGroup(
                 newHead,
                 physicalVolumes,
                 Collections.unmodifiableSequencedMap(newVolumes),
-                newFree);
+                newFree,
+                Optional.empty());
     }
 
     Head head() {
@@ -161,7 +169,7 @@ public final class VolumeGroup {
 
     /** Why this group must not be written here, as one sentence; empty when it may be. */
     public Optional<String> refusal() {
-        return Refusal.of(this);
+        return refusal;
     }
 
     @Override

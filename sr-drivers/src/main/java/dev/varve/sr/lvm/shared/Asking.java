@@ -67,13 +67,15 @@ final class Asking {
         }
 
         byte[] answer() {
+            long rest = claims.settings().quickNanos();
             try {
                 while (claims.pace().now() - deadline < 0) {
                     Optional<byte[]> answer = addressed.isPresent() ? await() : address();
                     if (answer.isPresent()) {
                         return answer.get();
                     }
-                    claims.pace().rest(claims.settings().quickNanos());
+                    claims.pace().rest(rest);
+                    rest = Math.min(claims.settings().idleNanos(), rest + rest / 8 + 1);
                 }
             } finally {
                 close();

@@ -50,14 +50,18 @@ public final class Ownership implements GroupOwner {
     public void asOwner(Runnable work) {
         claims.maintenance().readLock().lock();
         try {
-            if (!isOwner()) {
-                claims.lease().require();
-                throw ErrorCode.LVM_MASTER.because(
-                        "another daemon maintains the repository " + claims.area().sr());
-            }
+            requireOwner();
             work.run();
         } finally {
             claims.maintenance().readLock().unlock();
+        }
+    }
+
+    private void requireOwner() {
+        if (!isOwner()) {
+            claims.lease().require();
+            throw ErrorCode.LVM_MASTER.because(
+                    "another daemon maintains the repository " + claims.area().sr());
         }
     }
 
@@ -93,6 +97,12 @@ public final class Ownership implements GroupOwner {
         return isOwner() && !claims.looking().neighbours().isEmpty();
     }
 
+    /** Looking for former answers may have taken long. */
+    private byte[] carryOut(byte[] request) {
+        requireOwner();
+        return answerTo(request);
+    }
+
     byte[] answerTo(byte[] request) {
         return answer.apply(request);
     }
@@ -109,7 +119,7 @@ public final class Ownership implements GroupOwner {
         }
         try {
             AtomicReference<byte[]> result = new AtomicReference<>();
-            asOwner(() -> result.set(former.get().orElseGet(() -> answerTo(request))));
+            asOwner(() -> result.set(former.get().orElseGet(() -> carryOut(request))));
             return Optional.of(result.get());
         } finally {
             taken.ifPresent(claims::release);

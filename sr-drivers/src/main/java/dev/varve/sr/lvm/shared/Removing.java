@@ -14,7 +14,7 @@ import java.util.UUID;
  * Puts hosts out that are dead, so that their claims do not count any more.
  *
  * <p>A host is put out by a removal in the table of another one: nobody writes in a place that is
- * not his. Without reservations it happens in two steps, against a host that wakes up meanwhile:
+ * not his. With reservations the device refuses its writes first. Without them it happens in two steps, against a host that wakes up meanwhile:
  *
  * <pre>
  * the one that puts out      write "announced"      look at the beat of the other
@@ -60,13 +60,23 @@ final class Removing {
             own.remove(certain(other));
             return true;
         }
-        if (guard.canCutOff(other.record().key())
-                && looking.silentNanos(other) >= settings.termNanos()) {
-            guard.cutOff(other.record().key());
-            own.remove(certain(other));
-            return true;
+        return guard.canCutOff(other.record().key())
+                && looking.silentNanos(other) >= settings.termNanos()
+                && cutOff(other);
+    }
+
+    /**
+     * Keeps a silent host from writing, so that it can say nothing any more either. If it did at the
+     * last moment, it may go on reading for a while: another term has to pass.
+     */
+    private boolean cutOff(Neighbour other) {
+        guard.cutOff(other.record().key());
+        Optional<Neighbour> now = find(looking.look(), other);
+        if (now.isPresent() && now.get().record().beat() != other.record().beat()) {
+            return false;
         }
-        return false;
+        own.remove(certain(other));
+        return true;
     }
 
     /**
@@ -91,11 +101,10 @@ final class Removing {
             }
             refuseLiving(other, now.get());
         }
-        if (guard.canCutOff(other.record().key())) {
-            guard.cutOff(other.record().key());
-            own.remove(certain(other));
-        } else {
+        if (!guard.canCutOff(other.record().key())) {
             announce(other);
+        } else if (!cutOff(other)) {
+            find(looking.look(), other).ifPresent(this::force);
         }
     }
 

@@ -63,6 +63,7 @@ public final class SharedClaims implements Claims, AutoCloseable {
     private final Lease lease;
     private final Looking looking;
     private final Removing removing;
+    private final Contest contest;
     private final Set<UUID> busy = new HashSet<>();
     private final ReentrantReadWriteLock maintenance = new ReentrantReadWriteLock();
 
@@ -85,6 +86,7 @@ public final class SharedClaims implements Claims, AutoCloseable {
         this.lease = new Lease(pace, settings.fenceNanos(), pace.now());
         this.looking = new Looking(area, own, lease, pace);
         this.removing = new Removing(own, self, guard, looking, pace, settings);
+        this.contest = new Contest(area, host, settings, pace, own, looking, removing);
     }
 
     /**
@@ -145,6 +147,10 @@ public final class SharedClaims implements Claims, AutoCloseable {
             lease.renewed(begin);
         } catch (StorageException e) {
             lease.failed(e.sentence());
+            if (!lease.isLost()) {
+                // A host that cannot write any more can still see why.
+                looking.look();
+            }
             throw e;
         }
     }
@@ -209,7 +215,11 @@ public final class SharedClaims implements Claims, AutoCloseable {
     @Override
     public Claim acquire(UUID vdi, Mode mode) {
         lease.require();
-        return exclusively(vdi, () -> take(vdi, mode));
+        Claim claim = exclusively(vdi, () -> contest.take(vdi, mode));
+        if (vdi.equals(area.sr())) {
+            maintenanceTaken.run();
+        }
+        return claim;
     }
 
     /** Takes the claim on the repository itself, unless this daemon or another one has it. */
@@ -223,7 +233,7 @@ public final class SharedClaims implements Claims, AutoCloseable {
                         return Optional.empty();
                     }
                     try {
-                        return Optional.of(take(sr, Mode.WRITE));
+                        return Optional.of(contest.take(sr, Mode.WRITE));
                     } catch (StorageException e) {
                         if (e.code() != ErrorCode.SR_VDI_IN_USE) {
                             throw e;
@@ -231,125 +241,6 @@ public final class SharedClaims implements Claims, AutoCloseable {
                         return Optional.empty();
                     }
                 });
-    }
-
-    private Claim take(UUID vdi, Mode mode) {
-        Optional<Entry> before = own.claim(vdi);
-        if (before.isPresent() && (before.get().mode() == Mode.WRITE || mode == Mode.READ)) {
-            Survey survey = looking.look();
-            survey.requireReadable(area);
-            return have(vdi, mode, survey);
-        }
-        long epoch = before.map(Entry::epoch).orElse(0L);
-        try {
-            return contend(new Entry(vdi, mode, false, epoch), before);
-        } catch (RuntimeException | Error e) {
-            try {
-                own.restore(vdi, before);
-            } catch (StorageException again) {
-                e.addSuppressed(again);
-            }
-            throw e;
-        }
-    }
-
-    private Claim contend(Entry asked, Optional<Entry> before) {
-        long deadline = pace.now() + settings.patienceNanos();
-        own.put(asked);
-        boolean asking = true;
-        while (true) {
-            Survey survey = looking.look();
-            survey.requireReadable(area);
-            List<Conflict> conflicts = conflicts(survey, asked.vdi(), asked.mode());
-            if (conflicts.isEmpty() && asking) {
-                return have(asked.vdi(), asked.mode(), survey);
-            }
-            for (Conflict each : conflicts) {
-                if (each.isFinal() || pace.now() - deadline > 0) {
-                    throw inUse(each, asked);
-                }
-            }
-            boolean yields = conflicts.stream().anyMatch(each -> each.goesFirst(own.slot()));
-            if (asking && yields) {
-                own.restore(asked.vdi(), before);
-                asking = false;
-            } else if (!asking && !yields) {
-                own.put(asked);
-                asking = true;
-                continue;
-            }
-            pace.rest(settings.quickNanos());
-        }
-    }
-
-    /** What another host asks for or has, and that excludes us. */
-    private record Conflict(Neighbour other, Entry entry) {
-        boolean isForAll() {
-            return entry.vdi().equals(ClaimTable.ALL);
-        }
-
-        boolean isFinal() {
-            return entry.had() && !isForAll();
-        }
-
-        /** Of two that ask for the same disk the one in the lower place goes on. */
-        boolean goesFirst(int ours) {
-            return !entry.had() && !isForAll() && other.slot() < ours;
-        }
-    }
-
-    /** Those that stay when hosts are put out that can be. */
-    private List<Conflict> conflicts(Survey survey, UUID vdi, Mode mode) {
-        List<Conflict> found = new ArrayList<>();
-        for (Neighbour other : survey.neighbours(own.slot())) {
-            List<Entry> against =
-                    other.claims().stream().filter(each -> each.excludes(vdi, mode)).toList();
-            if (!against.isEmpty() && !removing.tryRemove(other)) {
-                against.forEach(each -> found.add(new Conflict(other, each)));
-            }
-        }
-        return found;
-    }
-
-    private Claim have(UUID vdi, Mode mode, Survey survey) {
-        Entry entry = new Entry(vdi, mode, true, nextEpoch(survey));
-        own.put(entry);
-        if (vdi.equals(area.sr())) {
-            maintenanceTaken.run();
-        }
-        return claim(entry, host);
-    }
-
-    /** Above all epochs that can be seen, and one that no other place gives out. */
-    private long nextEpoch(Survey survey) {
-        long last = Math.max(survey.lastEpoch(-1), own.lastEpoch());
-        return (last / ClaimArea.MOST_SLOTS + 1) * ClaimArea.MOST_SLOTS + own.slot();
-    }
-
-    private static Claim claim(Entry entry, UUID by) {
-        return new Claim(entry.vdi(), by, entry.mode(), entry.epoch());
-    }
-
-    private RuntimeException inUse(Conflict conflict, Entry asked) {
-        HostRecord record = conflict.other().record();
-        return ErrorCode.SR_VDI_IN_USE.because(
-                "disk %s cannot be claimed for %s: host %s (process %d) %s it for %s%s"
-                        .formatted(
-                                asked.vdi(),
-                                asked.mode(),
-                                record.host(),
-                                record.holder().pid(),
-                                conflict.entry().had() ? "has" : "asks for",
-                                conflict.entry().mode(),
-                                silence(conflict.other())));
-    }
-
-    private String silence(Neighbour other) {
-        long seconds = looking.silentNanos(other) / 1_000_000_000;
-        return seconds * 1_000_000_000 < settings.fenceNanos()
-                ? ""
-                : ", and has been silent for at least %,d s; if it is dead, free its claims"
-                        .formatted(seconds);
     }
 
     @Override
@@ -381,11 +272,11 @@ public final class SharedClaims implements Claims, AutoCloseable {
     @Override
     public List<Claim> holders(UUID vdi) {
         List<Claim> found = new ArrayList<>();
-        own.claim(vdi).filter(Entry::had).ifPresent(each -> found.add(claim(each, host)));
+        own.claim(vdi).filter(Entry::had).ifPresent(each -> found.add(Contest.claim(each, host)));
         for (Neighbour other : looking.look().neighbours(own.slot())) {
             for (Entry each : other.claims()) {
                 if (each.had() && each.vdi().equals(vdi)) {
-                    found.add(claim(each, other.record().host()));
+                    found.add(Contest.claim(each, other.record().host()));
                 }
             }
         }
@@ -411,7 +302,7 @@ public final class SharedClaims implements Claims, AutoCloseable {
     }
 
     private boolean anyOfOthers(Survey survey) {
-        return !conflicts(survey, ClaimTable.ALL, Mode.WRITE).isEmpty();
+        return !contest.conflicts(survey, ClaimTable.ALL, Mode.WRITE).isEmpty();
     }
 
     /**

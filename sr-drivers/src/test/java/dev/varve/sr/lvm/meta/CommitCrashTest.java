@@ -22,8 +22,8 @@ import java.util.stream.Stream;
  * group or the new one.
  */
 class CommitCrashTest {
-    private static final int COMMITS = 60;
-    private static final int CRASHES_PER_WRITE = 12;
+    private static final int COMMITS = 40;
+    private static final int CRASHES_PER_WRITE = 8;
 
     private final Random random = new Random(4711);
     private int crashes;
@@ -67,7 +67,7 @@ class CommitCrashTest {
     private GroupEdit someEdit(GroupMetadata metadata, int number) {
         GroupEdit edit = metadata.edit();
         List<String> names = new ArrayList<>(metadata.group().volumes().keySet());
-        if (names.size() > 20 || random.nextInt(4) == 0 && !names.isEmpty()) {
+        if (names.size() > 20 || (random.nextInt(4) == 0 && !names.isEmpty())) {
             edit.remove(names.get(random.nextInt(names.size())));
         }
         if (edit.freeExtents() > 0) {

@@ -22,8 +22,6 @@ final class Groups {
     /** Everything that it makes is the same in each run. */
     static final Author AUTHOR = author(1);
 
-    private static final String ID = "aaaaaa-bbbb-cccc-dddd-eeee-ffff-%06d";
-
     private Groups() {}
 
     static Author author(long seed) {
@@ -92,7 +90,7 @@ final class Groups {
 
     /** An identifier that is told from others by its number. */
     static String id(int number) {
-        return ID.formatted(number);
+        return "aaaaaa-bbbb-cccc-dddd-eeee-ffff-%06d".formatted(number);
     }
 
     static VolumeGroup read(String text) {

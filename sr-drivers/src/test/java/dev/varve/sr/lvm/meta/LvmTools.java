@@ -18,11 +18,12 @@ import java.util.List;
  * The programs of lvm2, for tests: they see the given devices only, keep no copies of what they
  * write, and never touch device-mapper.
  */
-final class LvmTools {
+public final class LvmTools {
     private final Path system;
     private final String devices;
 
-    LvmTools(Path system, LoopDevice... devices) throws IOException {
+    /** Tools that see these devices. */
+    public LvmTools(Path system, LoopDevice... devices) throws IOException {
         this.system = Files.createDirectories(system);
         this.devices =
                 String.join(
@@ -33,13 +34,13 @@ final class LvmTools {
     }
 
     /** Skips the test where they cannot be used. */
-    static void assumePossible() {
+    public static void assumePossible() {
         LoopDevice.assumePossible();
         assumeTrue(Files.isExecutable(Path.of("/usr/sbin/lvs")), "needs the program lvs");
     }
 
     /** Runs one that has to succeed; what it printed, without space around. */
-    String run(String command, String... arguments) {
+    public String run(String command, String... arguments) {
         HostCommand.Result result = tryRun(command, arguments);
         assertEquals(0, result.status(), () -> command + ": " + result.lastLines());
         return result.output().strip();

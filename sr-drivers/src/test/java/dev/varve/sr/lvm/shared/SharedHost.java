@@ -27,6 +27,15 @@ final class SharedHost implements Waiting {
     static final UUID SR = new UUID(5, 5);
     private static final int DISKS = 3;
 
+    /**
+     * How hosts are.
+     *
+     * @param reservations whether the device keeps hosts from writing
+     * @param forces whether persons free the claims of hosts now and then
+     * @param heedless whether hosts go on when they should stop, which must not go well
+     */
+    record Habits(boolean reservations, boolean forces, boolean heedless) {}
+
     private record Held(Claim claim, SharedModel.Use use) {}
 
     private final SharedWorld world;
@@ -35,8 +44,7 @@ final class SharedHost implements Waiting {
     private final int number;
     private final int hosts;
     private final int life;
-    private final boolean reservations;
-    private final boolean forces;
+    private final Habits habits;
     private final List<Held> held = new ArrayList<>();
     private SharedWorld.Fiber fiber;
     private SharedClaims claims;
@@ -52,16 +60,14 @@ final class SharedHost implements Waiting {
             int number,
             int hosts,
             int life,
-            boolean reservations,
-            boolean forces) {
+            Habits habits) {
         this.world = world;
         this.device = device;
         this.model = model;
         this.number = number;
         this.hosts = hosts;
         this.life = life;
-        this.reservations = reservations;
-        this.forces = forces;
+        this.habits = habits;
     }
 
     static UUID uuid(int number) {
@@ -91,14 +97,12 @@ final class SharedHost implements Waiting {
             lives = false;
             model.endAll(who());
             model.restarts++;
-            new SharedHost(
-                            world, device, model, number, hosts, life + 1, reservations, forces)
-                    .start();
+            new SharedHost(world, device, model, number, hosts, life + 1, habits).start();
         }
     }
 
     private void attach() {
-        SharedMedium medium = new SharedMedium(world, device, fiber, number, reservations);
+        SharedMedium medium = new SharedMedium(world, device, fiber, number, habits.reservations());
         fiber.hasty = true;
         Holder holder = new Holder("boot " + number + "/" + life, "pid:[1]", 1, life);
         ClaimArea area = ClaimArea.open(medium, 0);
@@ -123,7 +127,7 @@ final class SharedHost implements Waiting {
     }
 
     private boolean isValid() {
-        return lives && !fiber.isCrashed() && !claims.isFenced();
+        return lives && !fiber.isCrashed() && (habits.heedless() || !claims.isFenced());
     }
 
     // ---- what it does
@@ -131,9 +135,6 @@ final class SharedHost implements Waiting {
     private void act() {
         fiber.step(world.random.nextInt(20_000_000));
         beatIfDue();
-        if (world.random.nextInt(1500) == 0) {
-            fiber.crash();
-        }
         switch (world.random.nextInt(10)) {
             case 0, 1, 2 -> acquire(new UUID(9, world.random.nextInt(DISKS)));
             case 3 -> acquire(SR);
@@ -220,7 +221,7 @@ final class SharedHost implements Waiting {
     }
 
     private void ownOrForce() {
-        if (forces && world.random.nextInt(4) == 0) {
+        if (habits.forces() && world.random.nextInt(2) == 0) {
             int other = world.random.nextInt(hosts);
             if (other != number) {
                 trying(

@@ -62,6 +62,7 @@ final class SharedWorld implements Clock {
 
         /** Lets others go on; comes back not before so many nanoseconds have passed. */
         void step(long nanos) {
+            crashed |= random.nextInt(2000) == 0;
             if (crashed) {
                 throw new Crash();
             }
@@ -74,7 +75,7 @@ final class SharedWorld implements Clock {
         }
 
         private long pause() {
-            if (hasty || random.nextInt(400) != 0) {
+            if (hasty || random.nextInt(200) != 0) {
                 return 0;
             }
             return random.nextLong(2 * settings.termNanos());
@@ -89,6 +90,7 @@ final class SharedWorld implements Clock {
     final ClaimSettings settings;
     final List<Fiber> fibers = new ArrayList<>();
     private final Semaphore back = new Semaphore(0);
+    private final Semaphore done = new Semaphore(0);
     private long now;
     private Throwable failure;
 
@@ -117,6 +119,28 @@ final class SharedWorld implements Clock {
 
     /** Goes on for so many steps, and checks after each. */
     void run(int steps, Runnable check) {
+        // A turn is handed over much faster between virtual threads.
+        Threads.virtual("world", () -> runHere(steps, check)).start();
+        done.acquireUninterruptibly();
+        switch (failure) {
+            case null -> {}
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            default -> throw new IllegalStateException(failure);
+        }
+    }
+
+    private void runHere(int steps, Runnable check) {
+        try {
+            go(steps, check);
+        } catch (RuntimeException | Error e) {
+            failure = e;
+        } finally {
+            done.release();
+        }
+    }
+
+    private void go(int steps, Runnable check) {
         for (int i = 0; i < steps && failure == null; i++) {
             step(choose());
             fibers.removeIf(fiber -> fiber.over);
@@ -146,12 +170,6 @@ final class SharedWorld implements Clock {
         for (Fiber fiber : List.copyOf(fibers)) {
             fiber.crash();
             step(fiber);
-        }
-        switch (failure) {
-            case null -> {}
-            case RuntimeException e -> throw e;
-            case Error e -> throw e;
-            default -> throw new IllegalStateException(failure);
         }
     }
 }
