@@ -19,6 +19,8 @@ import java.util.random.RandomGenerator;
  * @param shrink what a store does when it is asked to cut a volume off
  * @param sizesAreDurable whether sizes of volumes are durable at once, and not only with a flush
  * @param zeroesSpace whether new space of volumes reads as zero
+ * @param growAheadBytes how much room there should be behind what is in use of a volume
+ * @param thick whether disks have all their room from the start
  */
 public record FaultPlan(
         int sectorBytes,
@@ -28,7 +30,9 @@ public record FaultPlan(
         boolean overlapIsAFinding,
         Shrink shrink,
         boolean sizesAreDurable,
-        boolean zeroesSpace) {
+        boolean zeroesSpace,
+        long growAheadBytes,
+        boolean thick) {
     /** What a store does when it is asked to cut a volume off. */
     public enum Shrink {
         /** Cuts it off at the sector. */
@@ -55,7 +59,9 @@ public record FaultPlan(
                 overlapIsAFinding,
                 shrink,
                 false,
-                true);
+                true,
+                0,
+                false);
     }
 
     /** A medium without any peculiarity. */
@@ -68,27 +74,49 @@ public record FaultPlan(
     static FaultPlan choose(RandomGenerator random) {
         int sector = random.nextInt(3) == 0 ? 4096 : Geometry.SECTOR_BYTES;
         long[] steps = {sector, sector, 64 << 10, 1 << 20, 4 << 20};
-        return new FaultPlan(
-                sector,
-                random.nextInt(4) == 0 ? 1 : sector,
-                random.nextInt(3) == 0 ? 0 : random.nextInt(200),
-                steps[random.nextInt(steps.length)],
-                true,
-                Shrink.values()[random.nextInt(8) < 5 ? 0 : random.nextInt(3)]);
+        FaultPlan plan =
+                new FaultPlan(
+                        sector,
+                        random.nextInt(4) == 0 ? 1 : sector,
+                        random.nextInt(3) == 0 ? 0 : random.nextInt(200),
+                        steps[random.nextInt(steps.length)],
+                        true,
+                        Shrink.values()[random.nextInt(8) < 5 ? 0 : random.nextInt(3)]);
+        return plan.growingAhead(random);
     }
 
     /** A device with blocks of 4096 bytes, of which volumes get whole extents. */
     static FaultPlan chooseForExtents(RandomGenerator random) {
         long[] extents = {4 << 20, 4 << 20, 1 << 20};
+        FaultPlan plan =
+                new FaultPlan(
+                        4096,
+                        random.nextInt(4) == 0 ? 1 : 4096,
+                        random.nextInt(3) == 0 ? 0 : random.nextInt(200),
+                        extents[random.nextInt(extents.length)],
+                        true,
+                        Shrink.STEP,
+                        true,
+                        random.nextBoolean(),
+                        0,
+                        random.nextInt(5) == 0);
+        return plan.growingAhead(random);
+    }
+
+    /** The same, or one whose volumes are grown ahead of need. */
+    private FaultPlan growingAhead(RandomGenerator random) {
+        long[] ahead = {0, 0, 1 << 20, 5 << 20};
         return new FaultPlan(
-                4096,
-                random.nextInt(4) == 0 ? 1 : 4096,
-                random.nextInt(3) == 0 ? 0 : random.nextInt(200),
-                extents[random.nextInt(extents.length)],
-                true,
-                Shrink.STEP,
-                true,
-                random.nextBoolean());
+                sectorBytes,
+                memoryAlignmentBytes,
+                slowChance,
+                growthStepBytes,
+                overlapIsAFinding,
+                shrink,
+                sizesAreDurable,
+                zeroesSpace,
+                ahead[random.nextInt(ahead.length)],
+                thick);
     }
 
     /** The same with sizes that are durable at once. */
@@ -101,7 +129,9 @@ public record FaultPlan(
                 overlapIsAFinding,
                 shrink,
                 true,
-                zeroesSpace);
+                zeroesSpace,
+                growAheadBytes,
+                thick);
     }
 
     /** How long one request takes. */

@@ -63,6 +63,11 @@ class ForwardingLayer implements ImageLayer {
     }
 
     @Override
+    public void expectWrites() {
+        layer.expectWrites();
+    }
+
+    @Override
     public void prepare(BlockRequest request, long offset, long length, Mapping answer) {
         layer.prepare(request, offset, length, answer);
     }

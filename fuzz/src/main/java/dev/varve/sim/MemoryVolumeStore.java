@@ -9,6 +9,7 @@ import dev.varve.vdi.store.VolumeChange;
 import dev.varve.vdi.store.VolumeId;
 
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -42,7 +43,14 @@ final class MemoryVolumeStore extends SimStore {
 
     @Override
     public Set<StoreFeature> features() {
-        return plan().zeroesSpace() ? Set.of(StoreFeature.ZEROED) : Set.of();
+        Set<StoreFeature> features = EnumSet.noneOf(StoreFeature.class);
+        if (plan().zeroesSpace()) {
+            features.add(StoreFeature.ZEROED);
+        }
+        if (plan().thick()) {
+            features.add(StoreFeature.THICK);
+        }
+        return features;
     }
 
     @Override

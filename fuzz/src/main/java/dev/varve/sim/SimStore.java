@@ -506,10 +506,6 @@ abstract class SimStore implements VolumeStore {
                 Node node = new Node(sizeFor(create.sizeBytes()), newSpace());
                 after.put(create.id(), new Entry(node, false, false, create.attributes()));
             }
-            case VolumeChange.Link link -> {
-                refuseExisting(link.to(), after);
-                after.put(link.to(), existing(link.from(), after));
-            }
             case VolumeChange.Rename rename -> {
                 Entry entry = existing(rename.from(), after);
                 after.put(rename.from(), null);

@@ -123,19 +123,26 @@ final class SimVolume implements StoreVolume {
     }
 
     @Override
+    public long growAheadBytes() {
+        return plan.growAheadBytes();
+    }
+
+    @Override
     public void shrink(long sizeBytes) {
-        long unit =
-                switch (plan.shrink()) {
-                    case EXACT -> plan.sectorBytes();
-                    case STEP -> plan.growthStepBytes();
-                    case NEVER -> Long.MAX_VALUE;
-                };
-        if (unit != Long.MAX_VALUE) {
-            long size = roundUp(sizeBytes, unit);
-            if (size < disk.geometry().sizeBytes()) {
-                disk.resize(size);
-            }
+        long size = sizeAfterShrink(sizeBytes);
+        if (size < disk.geometry().sizeBytes()) {
+            disk.resize(size);
         }
+    }
+
+    @Override
+    public long sizeAfterShrink(long sizeBytes) {
+        long now = disk.geometry().sizeBytes();
+        return switch (plan.shrink()) {
+            case EXACT -> Math.min(now, roundUp(sizeBytes, plan.sectorBytes()));
+            case STEP -> Math.min(now, roundUp(sizeBytes, plan.growthStepBytes()));
+            case NEVER -> now;
+        };
     }
 
     private static long roundUp(long value, long unit) {

@@ -133,6 +133,11 @@ final class TreeHost implements AutoCloseable {
         }
 
         @Override
+        public long fullBytes(long sizeBytes) {
+            return format.fullBytes(sizeBytes);
+        }
+
+        @Override
         public boolean probe(BlockAccess access) {
             return format.probe(access);
         }
@@ -165,7 +170,8 @@ final class TreeHost implements AutoCloseable {
         @Override
         public ImageLayer open(BlockAccess access, boolean writable) {
             SimStore.Node node = store.lastOpened();
-            return sabotage.wrap(format.open(access, writable), () -> SimStore.nameOf(node));
+            return sabotage.wrap(
+                    format.open(access, writable), access, () -> SimStore.nameOf(node));
         }
     }
 }

@@ -3,6 +3,7 @@
 package dev.varve.sim;
 
 import dev.varve.vdi.block.BlockDevice;
+import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeStore;
@@ -29,6 +30,15 @@ interface TreeSabotage {
      */
     default ImageLayer wrap(ImageLayer layer, Supplier<VolumeId> name) {
         return layer;
+    }
+
+    /**
+     * The same.
+     *
+     * @param opened what the image was opened with
+     */
+    default ImageLayer wrap(ImageLayer layer, BlockAccess opened, Supplier<VolumeId> name) {
+        return wrap(layer, name);
     }
 
     /** How long after a commit of the store it is durable, in nanoseconds. */

@@ -36,7 +36,9 @@ class MemoryVolumeStoreTest {
 
     private MemoryVolumeStore store() {
         FaultPlan plan =
-                new FaultPlan(4096, 4096, 0, EXTENT, true, FaultPlan.Shrink.STEP, true, true);
+                new FaultPlan(
+                        4096, 4096, 0, EXTENT, true, FaultPlan.Shrink.STEP, true, true, 0,
+                        false);
         return new MemoryVolumeStore(
                 new SimStore.Setting(
                         machine,

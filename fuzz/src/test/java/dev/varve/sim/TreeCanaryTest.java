@@ -9,6 +9,7 @@ import dev.varve.vdi.block.BlockFeature;
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.Geometry;
 import dev.varve.vdi.block.IoStatus;
+import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.CommitListener;
 import dev.varve.vdi.image.ImageLayer;
 import dev.varve.vdi.store.StoreFeature;
@@ -27,6 +28,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /** Plants defects in trees of disks, of which the simulation must find each. */
@@ -264,6 +267,54 @@ class TreeCanaryTest {
         }
     }
 
+    /** Puts images in order by what their volumes were some time before. */
+    private static class SealedByOldNews extends ForwardingLayer {
+        private final Function<BlockAccess, BlockAccess> news;
+
+        SealedByOldNews(ImageLayer layer, Function<BlockAccess, BlockAccess> news) {
+            super(layer);
+            this.news = news;
+        }
+
+        @Override
+        public void seal(BlockAccess access, boolean hidden) {
+            layer.seal(news.apply(access), hidden);
+        }
+    }
+
+    /** The footer goes where the end of the volume was when the image was opened. */
+    private static final class FootersAtTheOldEnd implements TreeSabotage {
+        @Override
+        public ImageLayer wrap(ImageLayer layer, BlockAccess opened, Supplier<VolumeId> name) {
+            long size = opened.sizeBytes();
+            return new SealedByOldNews(
+                    layer,
+                    access ->
+                            new ForwardingAccess(access) {
+                                @Override
+                                public long sizeBytes() {
+                                    return size;
+                                }
+                            });
+        }
+    }
+
+    /** An image is put in order while its volume is being grown. */
+    private static final class SealedWhileGrowing implements TreeSabotage {
+        @Override
+        public ImageLayer wrap(ImageLayer layer, BlockAccess opened, Supplier<VolumeId> name) {
+            return new SealedByOldNews(
+                    layer,
+                    access ->
+                            new ForwardingAccess(access) {
+                                @Override
+                                public void await(Consumer<Runnable> work) {
+                                    // Does not come to rest.
+                                }
+                            });
+        }
+    }
+
     private static void assertFound(Supplier<TreeSabotage> sabotage) {
         boolean found = false;
         for (long seed = 1; seed <= SEEDS && !found; seed++) {
@@ -299,6 +350,16 @@ class TreeCanaryTest {
     @Test
     void findsLossesThatAreNotTold() {
         assertFound(LossesAreNotTold::new);
+    }
+
+    @Test
+    void findsFootersWhereTheEndOfTheVolumeWas() {
+        assertFound(FootersAtTheOldEnd::new);
+    }
+
+    @Test
+    void findsImagesPutInOrderWhileTheirVolumeGrows() {
+        assertFound(SealedWhileGrowing::new);
     }
 
     @Test

@@ -38,7 +38,11 @@ public final class BenchMain {
 
     private static final Map<String, Supplier<Benchmark>> BENCHMARKS =
             new TreeMap<>(
-                    Map.of("nbd", NbdBench::new, "chain", ChainBench::new, "api", ApiBench::new));
+                    Map.of(
+                            "nbd", NbdBench::new,
+                            "chain", ChainBench::new,
+                            "api", ApiBench::new,
+                            "sr", SrBench::new));
 
     private BenchMain() {}
 

@@ -26,16 +26,30 @@ import java.util.ServiceLoader;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 
-/** A file repository in a directory, with the engine and the settings of the daemon. */
+/** A repository, with the engine and the settings of the daemon. */
 final class BenchRepository implements AutoCloseable {
     private final ExecutorService blocking = Threads.blockingPool("bench-");
     private final Operation operation = Operation.unbounded("bench", Clock.system());
     private final Path location;
     private final LaneStorageEngine engine;
-    private final SrSession session;
+    private final SrDriver driver;
+    private final SrIdentity identity;
+    private final DeviceConfig config;
+    private final SrContext driverContext;
+    private SrSession session;
 
-    /** A new repository under the directory. */
+    /** A new file repository under the directory. */
     BenchRepository(Path directory) {
+        this(directory, "file", Map.of("location", directory.resolve("sr").toString()));
+    }
+
+    /**
+     * A new repository.
+     *
+     * @param directory where the engine and the driver may put files of theirs
+     * @throws IllegalArgumentException when there is no driver of that type
+     */
+    BenchRepository(Path directory, String type, Map<String, String> configuration) {
         EngineContext context =
                 EngineContext.defaults(
                         Clock.system(),
@@ -46,13 +60,8 @@ final class BenchRepository implements AutoCloseable {
                 new LaneStorageEngine(
                         context, directory.resolve("varve.sock"), RandomSource.secure());
         location = directory.resolve("sr");
-        SrDriver driver =
-                ServiceLoader.load(SrDriver.class).stream()
-                        .map(ServiceLoader.Provider::get)
-                        .filter(found -> found.type().equals("file"))
-                        .findFirst()
-                        .orElseThrow();
-        SrContext driverContext =
+        driver = driver(type);
+        driverContext =
                 new SrContext(
                         new UUID(0, 1),
                         directory,
@@ -60,11 +69,43 @@ final class BenchRepository implements AutoCloseable {
                         RandomSource.secure(),
                         blocking,
                         operation);
-        SrIdentity identity = new SrIdentity(RandomSource.secure().uuid(), "bench", "", Map.of());
-        DeviceConfig config = new DeviceConfig(Map.of("location", location.toString()));
-        driver.create(identity, config, driverContext);
+        identity = new SrIdentity(RandomSource.secure().uuid(), "bench", "", Map.of());
+        config = new DeviceConfig(configuration);
+        try {
+            driver.create(identity, config, driverContext);
+            attachRepository();
+        } catch (RuntimeException | Error e) {
+            engine.close();
+            blocking.shutdown();
+            throw e;
+        }
+    }
+
+    private static SrDriver driver(String type) {
+        return ServiceLoader.load(SrDriver.class).stream()
+                .map(ServiceLoader.Provider::get)
+                .filter(found -> found.type().equals(type))
+                .findFirst()
+                .orElseThrow(
+                        () ->
+                                new IllegalArgumentException(
+                                        "there is no driver for repositories of type " + type));
+    }
+
+    private void attachRepository() {
         AttachedSr sr = driver.attach(identity, config, driverContext);
         session = new SrSession(sr, engine.disks(sr, new RoomWatch(RoomWatch.WhenFull.FAIL)));
+    }
+
+    /** Lets go of the repository and takes it up again; no disk may be attached. */
+    void reattach() {
+        session.sr().close();
+        attachRepository();
+    }
+
+    /** The UUID of the repository. */
+    UUID uuid() {
+        return identity.uuid();
     }
 
     Operation operation() {
@@ -79,7 +120,7 @@ final class BenchRepository implements AutoCloseable {
         return session.disks();
     }
 
-    /** Where the images are. */
+    /** Where the images of a file repository are. */
     Path location() {
         return location;
     }

@@ -83,6 +83,21 @@ final class QemuCommands {
                 file.toString());
     }
 
+    /** Serves a LUN over NBD as a raw disk. */
+    static List<String> nbdOnIscsi(String uri, Path socket) {
+        return List.of(
+                "qemu-nbd",
+                "-f",
+                "raw",
+                "--socket=" + socket,
+                "-t",
+                "-e",
+                "8",
+                "--discard=unmap",
+                "--cache=none",
+                uri);
+    }
+
     /** Serves a raw file over NBD under the name {@code disk}, past the page cache. */
     static List<String> storageDaemon(Path file, Path socket) {
         return List.of(

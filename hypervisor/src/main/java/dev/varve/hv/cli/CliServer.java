@@ -167,13 +167,19 @@ public final class CliServer implements Route.Takeover {
             ErrorCode code = failure.code();
             StringBuilder text = new StringBuilder(failure.sentence());
             text.append("\nError code: ").append(code.wireName());
+            if (code.isBackendFailure()) {
+                // Scripts take the document from this line on, as the reference prints it.
+                String document = failure.params().getLast();
+                return document.isEmpty()
+                        ? text.toString()
+                        : text.append("\nError parameters: ")
+                                .append(String.join(", ", failure.params()))
+                                .toString();
+            }
             List<String> names = code.parameters();
             for (int i = 0; i < names.size(); i++) {
                 String value = failure.params().get(i);
-                boolean said = code.isBackendFailure() && (i == 1 || value.isEmpty());
-                if (!said) {
-                    text.append('\n').append(names.get(i)).append(": ").append(shown(value));
-                }
+                text.append('\n').append(names.get(i)).append(": ").append(shown(value));
             }
             return text.toString();
         }

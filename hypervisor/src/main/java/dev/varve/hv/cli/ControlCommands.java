@@ -2,6 +2,7 @@
 
 package dev.varve.hv.cli;
 
+import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.vdi.ErrorCode;
 
 import java.util.List;
@@ -53,6 +54,13 @@ final class ControlCommands {
                                 })
                         .concealed(),
                 CliCommand.of(
+                                "varve-handback-check",
+                                "uuid",
+                                "",
+                                "Tells what hinders giving a repository back to the reference.",
+                                ControlCommands::handback)
+                        .concealed(),
+                CliCommand.of(
                                 "varve-tree",
                                 "",
                                 "uuid",
@@ -60,6 +68,20 @@ final class ControlCommands {
                                 (args, session, out) ->
                                         control.tree(chosen(args, session)).forEach(out::print))
                         .concealed());
+    }
+
+    private static void handback(CliArgs args, CliSession session, CliOutput out) {
+        ApiObject sr = session.select(args, "SR", "uuid");
+        List<?> problems = (List<?>) session.call("SR.get_handback_problems", sr.ref());
+        problems.forEach(problem -> out.print((String) problem));
+        if (problems.isEmpty()) {
+            out.print(
+                    "nothing hinders it: unplug it here with pbd-unplug, and introduce %s there"
+                            .formatted(sr.uuid()));
+        } else {
+            throw UsageException.failure(
+                    problems.size() + " of these hinder giving the repository back");
+        }
     }
 
     private static void ownerOnly(CliSession session) {

@@ -6,8 +6,10 @@ import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.TreeMap;
 
 /** The commands that work on repositories, disks and their connections. */
@@ -38,6 +40,14 @@ final class StorageCommands {
                         "host-uuid device-config: sm-config:",
                         "Tells which storage repositories are at a place.",
                         StorageCommands::srProbe));
+        commands.add(
+                CliCommand.of(
+                        "sr-paths",
+                        "uuid",
+                        "",
+                        "Lists the paths of this host to the medium of a repository, and how they"
+                                + " do.",
+                        StorageCommands::srPaths));
         commands.add(on("SR", "scan", "Finds the disks of a storage repository anew."));
         commands.add(on("SR", "update", "Finds out the sizes of a storage repository anew."));
         commands.add(on("SR", "forget", "Drops what is known of it; its data stays."));
@@ -151,6 +161,19 @@ final class StorageCommands {
                         args.require("type"),
                         args.map("sm-config"));
         out.print((String) xml);
+    }
+
+    private static void srPaths(CliArgs args, CliSession session, CliOutput out) {
+        List<SequencedMap<String, String>> rows = new ArrayList<>();
+        Object paths = session.call("SR.get_paths", session.select(args, "SR", "uuid").ref());
+        for (Object path : (List<?>) paths) {
+            SequencedMap<String, String> row = new LinkedHashMap<>();
+            for (String name : List.of("path", "state", "device", "failures", "last_error")) {
+                row.put(name.replace('_', '-'), (String) ((Map<?, ?>) path).get(name));
+            }
+            rows.add(row);
+        }
+        out.table(rows);
     }
 
     private static void pbdCreate(CliArgs args, CliSession session, CliOutput out) {

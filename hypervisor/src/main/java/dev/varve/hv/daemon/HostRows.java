@@ -2,6 +2,7 @@
 
 package dev.varve.hv.daemon;
 
+import dev.varve.hv.storage.Initiator;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Database;
 import dev.varve.hv.xenapi.Values;
@@ -37,7 +38,8 @@ final class HostRows {
                 "host",
                 host,
                 row ->
-                        row.with("hostname", name)
+                        Initiator.named(row)
+                                .with("hostname", name)
                                 .with("API_version_major", API_MAJOR)
                                 .with("API_version_minor", API_MINOR)
                                 .with("API_version_vendor", "Varve")

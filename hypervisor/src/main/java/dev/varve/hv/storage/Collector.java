@@ -11,7 +11,6 @@ import dev.varve.vdi.disk.DiskChanges;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.Merge;
 import dev.varve.vdi.disk.Merged;
-import dev.varve.vdi.store.StoreSpace;
 import dev.varve.vdi.time.Scheduler;
 
 import org.slf4j.Logger;
@@ -56,6 +55,7 @@ final class Collector {
     private final MaintenanceClaim claim;
     private final ChainPolicy policy;
     private final MergePauses pauses;
+    private final MergeRoom room;
     private final Set<MergeJob> jobs = new LinkedHashSet<>();
 
     private Scheduler.Handle next = () -> {};
@@ -91,6 +91,10 @@ final class Collector {
                         repository.session().sr().claims(), UUID.fromString(sr.uuid()));
         this.policy = new ChainPolicy(database, sr.ref(), env.chains());
         this.pauses = new MergePauses(env.clock());
+        this.room =
+                new MergeRoom(
+                        () -> repository.session().sr().volumes().space(),
+                        bytes -> repository.session().sr().volumes().useReserve(bytes));
     }
 
     // ---- when it looks
@@ -252,11 +256,11 @@ final class Collector {
         Set<Merge> known = new HashSet<>(possible);
         now.forEach(job -> known.add(job.merge()));
         pauses.retain(known);
-        int room = env.chains().trees() - now.size();
+        int places = env.chains().trees() - now.size();
         for (Merge merge : possible) {
-            if (room > 0 && !trees.contains(merge.root()) && isDue(merge) && start(merge)) {
+            if (places > 0 && !trees.contains(merge.root()) && isDue(merge) && start(merge)) {
                 trees.add(merge.root());
-                room--;
+                places--;
             }
         }
         if (!pauses.hasFailed()) {
@@ -272,10 +276,8 @@ final class Collector {
         return policy.allows(merge) && !pauses.isPaused(merge) && hasRoom(merge);
     }
 
-    /** What a merge copies is there twice until it is committed. */
     private boolean hasRoom(Merge merge) {
-        StoreSpace space = repository.session().sr().volumes().space();
-        if (merge.bytes() <= space.freeBytes()) {
+        if (room.isThere(merge)) {
             return true;
         }
         failed(
@@ -286,7 +288,7 @@ final class Collector {
                                         merge.child(),
                                         merge.parent(),
                                         merge.bytes(),
-                                        space.freeBytes())));
+                                        room.freeBytes())));
         return false;
     }
 
@@ -352,6 +354,7 @@ final class Collector {
                             done.ifPresent(result -> apply(result.changes()));
                             return done;
                         });
+        room.forget(merge);
         merged.ifPresent(result -> note(job, result));
         return merged.isPresent();
     }
@@ -382,6 +385,14 @@ final class Collector {
             }
             case SR_VDI_IN_USE, OTHER_OPERATION_IN_PROGRESS, VDI_NOT_ON_STORAGE ->
                     pauses.pause(job.merge(), MergePauses.Reason.BUSY);
+            case SR_NO_SPACE -> {
+                if (room.makeFor(job.merge())) {
+                    LOG.info("{} gets room that is kept back", job.operation().label());
+                    wake();
+                } else {
+                    failed(job.merge(), failure);
+                }
+            }
             default -> failed(job.merge(), failure);
         }
     }

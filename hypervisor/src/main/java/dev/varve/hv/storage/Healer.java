@@ -141,6 +141,7 @@ public final class Healer {
                 } else {
                     repositories.check(sr);
                     repositories.lookAfter(sr, attachments.activeDisks(sr));
+                    repositories.notePaths(sr, pbd.ref());
                 }
                 if (!repositories.isScanned(sr)) {
                     working(sr, "scan", (row, op) -> repositories.scan(row, op));

@@ -9,6 +9,7 @@ import dev.varve.hv.xenapi.Texts;
 import dev.varve.hv.xenapi.schema.OpaqueRef;
 import dev.varve.sr.spi.AttachedSr;
 import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.PathHealth;
 import dev.varve.sr.spi.SrContext;
 import dev.varve.sr.spi.SrDriver;
 import dev.varve.sr.spi.SrIdentity;
@@ -27,6 +28,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -51,6 +53,7 @@ public final class SrManager {
     private final RepositorySpace space;
     private final Messages messages;
     private final Collectors collectors;
+    private final DeviceSecrets secrets;
 
     /**
      * Nothing is attached yet.
@@ -65,6 +68,7 @@ public final class SrManager {
         this.space = new RepositorySpace(env, scanner, whenFull);
         this.messages = new Messages(database, env.clock(), env.random());
         this.collectors = new Collectors(env, this);
+        this.secrets = new DeviceSecrets(database, env.random());
     }
 
     /** The drivers. */
@@ -72,11 +76,30 @@ public final class SrManager {
         return env.drivers();
     }
 
+    /** Passwords in device configurations. */
+    public DeviceSecrets secrets() {
+        return secrets;
+    }
+
     /** What a driver is given for a call. */
     public SrContext context(Operation operation) {
-        UUID host = UUID.fromString(database.get("host", env.host()).uuid());
+        ApiObject host = database.get("host", env.host());
         return new SrContext(
-                host, env.home(), env.clock(), env.random(), env.blocking(), operation);
+                UUID.fromString(host.uuid()),
+                env.home(),
+                env.clock(),
+                env.random(),
+                env.blocking(),
+                operation,
+                Initiator.of(host),
+                pool());
+    }
+
+    private UUID pool() {
+        return database.all("pool").stream()
+                .findFirst()
+                .map(pool -> UUID.fromString(pool.uuid()))
+                .orElse(SrContext.NO_POOL);
     }
 
     /** Whether this host has the repository attached. */
@@ -109,17 +132,28 @@ public final class SrManager {
     }
 
     /** What is kept about a repository on its medium. */
-    public static SrIdentity identity(ApiObject sr) {
+    public SrIdentity identity(ApiObject sr) {
         return new SrIdentity(
                 UUID.fromString(sr.uuid()),
                 sr.text("name_label"),
                 sr.text("name_description"),
-                sr.map("sm_config"));
+                kept(sr));
     }
 
-    /** The device configuration of a connection. */
-    public static DeviceConfig config(ApiObject pbd) {
-        return new DeviceConfig(pbd.map("device_config"));
+    /** Its configuration without what only its driver says. */
+    private Map<String, String> kept(ApiObject sr) {
+        Map<String, String> config = sr.map("sm_config");
+        AttachedRepository repository = attached.get(sr.ref());
+        if (repository != null) {
+            config.keySet().removeAll(repository.session().sr().properties().keySet());
+        }
+        return config;
+    }
+
+    /** The device configuration of a connection, as the driver of its repository gets it. */
+    public DeviceConfig config(ApiObject pbd) {
+        String type = database.get("SR", pbd.text("SR")).text("type");
+        return secrets.resolve(env.drivers().require(type), pbd.map("device_config"));
     }
 
     /** Plugs a connection in. When this fails, the connection is as it was. */
@@ -155,7 +189,7 @@ public final class SrManager {
                                 batch.get("SR", sr.ref())
                                         .with("name_label", Texts.fit(known.label()))
                                         .with("name_description", Texts.fit(known.description()))
-                                        .with("sm_config", known.smConfig())
+                                        .with("sm_config", shown(known, medium))
                                         .with("medium_outdated", false)
                                         .with("introduced", false)
                                         .withKey("other_config", LastError.KEY, ""));
@@ -168,6 +202,7 @@ public final class SrManager {
             throw e;
         }
         LOG.info("attached repository {} ({})", sr.uuid(), sr.text("type"));
+        notePaths(sr.ref(), pbd.ref());
         try {
             look(sr, repository(sr.ref()), operation);
         } catch (StorageException e) {
@@ -201,6 +236,12 @@ public final class SrManager {
     /** Who introduces a repository and leaves a text empty wants the one that is there. */
     private static String chosen(boolean introduced, String own, String there) {
         return introduced && own.isEmpty() ? there : own;
+    }
+
+    private static Map<String, String> shown(SrIdentity known, AttachedSr medium) {
+        Map<String, String> config = new TreeMap<>(known.smConfig());
+        config.putAll(medium.properties());
+        return config;
     }
 
     private static void closeAfter(AttachedSr medium, RuntimeException failure) {
@@ -361,6 +402,16 @@ public final class SrManager {
         session(sr).sr().check();
     }
 
+    /** How the paths to a repository do. */
+    public List<PathHealth> paths(String sr) {
+        return session(sr).sr().paths();
+    }
+
+    /** Writes down how the paths to a repository do, where clients look for it. */
+    void notePaths(String sr, String pbd) {
+        PathNotes.write(database, pbd, paths(sr));
+    }
+
     /**
      * Whether disks that are plugged in now will not work again before they are plugged in anew.
      */
@@ -414,6 +465,9 @@ public final class SrManager {
     /** Drops the rows of a repository, its connections and its disks. */
     public void forgetRows(ApiObject sr) {
         List<ApiObject> gone = new ArrayList<>(database.referring("PBD", "SR", sr.ref()));
+        for (ApiObject pbd : List.copyOf(gone)) {
+            gone.addAll(secrets.owned(pbd.map("device_config")));
+        }
         for (ApiObject vdi : database.referring("VDI", "SR", sr.ref())) {
             gone.add(vdi);
             gone.addAll(database.referring("VBD", "VDI", vdi.ref()));

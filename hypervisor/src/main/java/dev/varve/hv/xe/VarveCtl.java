@@ -19,6 +19,7 @@ public final class VarveCtl {
                    varve detach VDI-UUID
                    varve status
                    varve tree [SR-UUID|VDI-UUID]
+                   varve sr handback-check SR-UUID
                    varve passwd [--remove]\
             """;
 
@@ -63,6 +64,9 @@ public final class VarveCtl {
         }
         if (command.equals("tree") && args.length == 2) {
             return List.of("varve-tree", "uuid=" + args[1]);
+        }
+        if (command.equals("sr") && args.length == 3 && args[1].equals("handback-check")) {
+            return List.of("varve-handback-check", "uuid=" + args[2]);
         }
         if (command.equals("detach") && args.length == 2) {
             return List.of("varve-detach", "uuid=" + args[1]);

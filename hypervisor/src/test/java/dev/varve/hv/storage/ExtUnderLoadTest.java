@@ -34,6 +34,9 @@ import java.util.function.BooleanSupplier;
  */
 @Tag("real")
 class ExtUnderLoadTest {
+    /** Where the first extent of a volume group lies, behind 10 MiB of metadata. */
+    private static final long FIRST_EXTENT = 11L << 20;
+
     private static final String PYTHON = "/usr/bin/python3";
 
     /**
@@ -90,13 +93,15 @@ class ExtUnderLoadTest {
         }
 
         void remove() throws IOException, InterruptedException {
-            for (String line : Files.readAllLines(Path.of("/proc/mounts"))) {
-                if (line.startsWith(node + " ")) {
-                    run("umount", "-l", line.split(" ", -1)[1]);
+            for (String loop : run("losetup", "-n", "-O", "NAME", "-j", node).lines().toList()) {
+                for (String line : Files.readAllLines(Path.of("/proc/mounts"))) {
+                    if (line.startsWith(loop.strip() + " ")) {
+                        run("umount", "-l", line.split(" ", -1)[1]);
+                    }
                 }
             }
             run("losetup", "-d", node);
-            run("e2fsck", "-fn", image.toString());
+            run("e2fsck", "-fn", image + "?offset=" + FIRST_EXTENT);
         }
     }
 

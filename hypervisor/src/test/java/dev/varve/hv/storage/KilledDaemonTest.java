@@ -6,9 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-
+import dev.varve.hv.testing.DaemonCalls;
 import dev.varve.hv.testing.RealDaemon;
 
 import org.junit.jupiter.api.Tag;
@@ -31,7 +29,6 @@ class KilledDaemonTest {
     private static final String PYTHON = "/usr/bin/python3";
     private static final int ROUNDS = 3;
     private static final long HEAP_MIB = 256;
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
      * Writes blocks with their numbers all over the disk, from a number on, flushes after every
@@ -80,68 +77,11 @@ class KilledDaemonTest {
 
     @TempDir Path parent;
 
-    private static JsonNode call(RealDaemon daemon, String method, Object... params)
-            throws IOException {
-        String request =
-                JSON.writeValueAsString(Map.of("method", method, "params", List.of(params)));
-        String reply = daemon.local(request);
-        JsonNode answer = JSON.readTree(reply.substring(reply.indexOf("\r\n\r\n")));
-        assertTrue(answer.path("error").isNull(), () -> method + ": " + answer);
-        return answer.path("result");
-    }
-
     /** Makes a disk and gives it to the control domain. */
     private String attachDisk(RealDaemon daemon) throws IOException {
-        String session = daemon.login();
-        String host = call(daemon, "host.get_all", session).path(0).asText();
+        DaemonCalls calls = new DaemonCalls(daemon);
         Map<String, String> place = Map.of("location", parent.resolve("sr").toString());
-        String sr =
-                call(
-                                daemon,
-                                "SR.create",
-                                session,
-                                host,
-                                place,
-                                0,
-                                "sr",
-                                "",
-                                "file",
-                                "",
-                                false,
-                                Map.of())
-                        .asText();
-        Map<String, Object> disk = Map.of("SR", sr, "virtual_size", 64 << 20, "name_label", "disk");
-        String vdi = call(daemon, "VDI.create", session, disk).asText();
-        Map<String, String> use =
-                Map.of(
-                        "VM",
-                        call(daemon, "VM.get_all", session).path(0).asText(),
-                        "VDI",
-                        vdi,
-                        "userdevice",
-                        "autodetect",
-                        "mode",
-                        "RW");
-        call(daemon, "VBD.plug", session, call(daemon, "VBD.create", session, use).asText());
-        return call(daemon, "VDI.get_uuid", session, vdi).asText();
-    }
-
-    /** A daemon that has just started attaches what was attached, if need be after it says so. */
-    private static void awaitAttached(RealDaemon daemon) throws IOException {
-        String session = daemon.login();
-        String vbd = call(daemon, "VBD.get_all", session).path(0).asText();
-        String token = "";
-        while (!call(daemon, "VBD.get_currently_attached", session, vbd).asBoolean()) {
-            JsonNode batch =
-                    call(
-                            daemon,
-                            "event.from",
-                            session,
-                            List.of("VBD"),
-                            token,
-                            token.isEmpty() ? 0.0 : 10.0);
-            token = batch.path("token").asText();
-        }
+        return calls.attach(calls.createDisk(calls.createRepository("file", place), 64 << 20));
     }
 
     /** Starts a writer and kills the daemon after some flushes; tells the last number of those. */
@@ -194,7 +134,7 @@ class KilledDaemonTest {
                 rounds.add(begin + "-" + flushed);
                 begin = flushed + 100;
                 daemon = RealDaemon.again(home, HEAP_MIB);
-                awaitAttached(daemon);
+                new DaemonCalls(daemon).awaitAttached();
                 compare(uri, rounds);
             }
         } finally {

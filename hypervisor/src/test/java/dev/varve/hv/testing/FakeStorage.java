@@ -11,12 +11,14 @@ import dev.varve.sr.spi.AttachedSr;
 import dev.varve.sr.spi.Claims;
 import dev.varve.sr.spi.ConfigKey;
 import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.PathHealth;
 import dev.varve.sr.spi.ProbeResult;
 import dev.varve.sr.spi.SrCapability;
 import dev.varve.sr.spi.SrContext;
 import dev.varve.sr.spi.SrDriver;
 import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
 import dev.varve.vdi.Operation;
 import dev.varve.vdi.disk.DiskService;
 import dev.varve.vdi.disk.VdiInfo;
@@ -92,6 +94,20 @@ public final class FakeStorage {
     public final Set<SrCapability> capabilities =
             EnumSet.complementOf(EnumSet.of(SrCapability.SR_STATS));
 
+    /** What the driver was given last. */
+    public volatile Map<String, String> lastConfig = Map.of();
+
+    public volatile SrContext lastContext;
+
+    /** What a probe answers with, instead of what is there. */
+    public volatile StorageException probeFailure;
+
+    public volatile List<PathHealth> paths = List.of();
+    public volatile Map<String, String> properties = Map.of();
+
+    /** What hinders handing back; nothing for a format of our own. */
+    public volatile List<String> handback;
+
     /** No media yet. */
     public FakeStorage() {}
 
@@ -164,10 +180,15 @@ public final class FakeStorage {
 
         @Override
         public List<ConfigKey> configuration() {
-            return List.of(new ConfigKey("location", true, "where it is"));
+            return List.of(
+                    new ConfigKey("location", true, "where it is"),
+                    new ConfigKey("password", false, "what lets one in"),
+                    new ConfigKey("password_secret", false, "the secret with the password"));
         }
 
-        private Medium at(DeviceConfig config) {
+        private Medium at(DeviceConfig config, SrContext context) {
+            lastConfig = config.values();
+            lastContext = context;
             Medium medium = medium(config.require("location", ErrorCode.CONFIG_LOCATION_MISSING));
             medium.need();
             return medium;
@@ -175,7 +196,10 @@ public final class FakeStorage {
 
         @Override
         public ProbeResult probe(DeviceConfig config, SrContext context) {
-            Medium medium = at(config);
+            Medium medium = at(config, context);
+            if (probeFailure != null) {
+                throw probeFailure;
+            }
             return new ProbeResult(
                     medium.identity == null
                             ? List.of()
@@ -188,7 +212,7 @@ public final class FakeStorage {
 
         @Override
         public void create(SrIdentity identity, DeviceConfig config, SrContext context) {
-            Medium medium = at(config);
+            Medium medium = at(config, context);
             if (medium.identity != null) {
                 throw ErrorCode.SR_EXISTS.because("there is something already");
             }
@@ -197,12 +221,12 @@ public final class FakeStorage {
 
         @Override
         public AttachedSr attach(SrIdentity identity, DeviceConfig config, SrContext context) {
-            return new Attached(at(config));
+            return new Attached(at(config, context));
         }
 
         @Override
         public void destroy(SrIdentity identity, DeviceConfig config, SrContext context) {
-            at(config).identity = null;
+            at(config, context).identity = null;
         }
     }
 
@@ -236,6 +260,21 @@ public final class FakeStorage {
         @Override
         public boolean isLost() {
             return medium.lost;
+        }
+
+        @Override
+        public List<PathHealth> paths() {
+            return paths;
+        }
+
+        @Override
+        public Map<String, String> properties() {
+            return properties;
+        }
+
+        @Override
+        public Optional<List<String>> handback(List<Image> images) {
+            return Optional.ofNullable(handback);
         }
 
         @Override

@@ -291,6 +291,20 @@ public final class DirectorySr implements AttachedSr {
         }
     }
 
+    /**
+     * Takes over a directory that is known to be a repository of the reference stack, which keeps no
+     * identity. One that has an identity is left as it is.
+     */
+    public static void adopt(Path root, SrIdentity given) {
+        requireDirectory(root);
+        Names names = new Names(root);
+        FileOps ops = new LinuxFileOps();
+        if (read(names, ops).isEmpty()) {
+            FileVolumeStore.prepare(names, ops);
+            publish(names, ops, new IdentityFile(given, false));
+        }
+    }
+
     /** Takes over a directory of the reference stack, which keeps no identity. */
     private static void adopt(Names names, FileOps ops, SrIdentity given) {
         boolean images =

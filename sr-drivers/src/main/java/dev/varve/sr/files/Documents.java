@@ -8,6 +8,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
+import dev.varve.sr.store.WholeText;
+
 import java.io.IOException;
 import java.util.HexFormat;
 import java.util.Map;
@@ -93,24 +95,10 @@ final class Documents {
         }
     }
 
-    /** The text as it can be written. */
-    static String text(String value) {
-        String written = value;
-        for (int i = 0; i < written.length(); i++) {
-            boolean half = Character.isSurrogate(written.charAt(i));
-            if (half && written.codePointAt(i) > Character.MAX_VALUE) {
-                i++;
-            } else if (half) {
-                written = written.substring(0, i) + '\ufffd' + written.substring(i + 1);
-            }
-        }
-        return written;
-    }
-
     /** Puts a map of texts, in the order of its keys. */
     static void putMap(ObjectNode document, String field, Map<String, String> values) {
         ObjectNode node = document.putObject(field);
-        new TreeMap<>(values).forEach((key, value) -> node.put(text(key), text(value)));
+        new TreeMap<>(values).forEach((key, value) -> node.put(WholeText.of(key), WholeText.of(value)));
     }
 
     /** A map of texts; empty when it is not there. */

@@ -4,6 +4,7 @@ package dev.varve.sr.files;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
+import dev.varve.sr.host.Holder;
 import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
@@ -195,7 +196,7 @@ public final class FileClaims implements Claims {
     private void refuseConflict(UUID vdi, Mode mode, boolean ownToo) {
         for (Held held : held(vdi)) {
             boolean own = held.claim().host().equals(host);
-            if (own && (!ownToo || !livesElsewhere(held.holder()))) {
+            if (own && (!ownToo || !held.holder().livesBeside(self))) {
                 continue;
             }
             if (held.holder().isGone(self)) {
@@ -204,13 +205,6 @@ public final class FileClaims implements Claims {
                 throw inUse(held, mode);
             }
         }
-    }
-
-    /** Whether a claim of this host belongs to a process of this boot that is not this one. */
-    private boolean livesElsewhere(Holder holder) {
-        return holder.bootId().equals(self.bootId())
-                && !holder.equals(self)
-                && !holder.isGone(self);
     }
 
     private static RuntimeException inUse(Held held, Mode mode) {
@@ -293,7 +287,7 @@ public final class FileClaims implements Claims {
         Optional<Held> held = read(vdi, by);
         return held.isPresent()
                 && (by.equals(host)
-                        ? livesElsewhere(held.get().holder())
+                        ? held.get().holder().livesBeside(self)
                         : !held.get().holder().isGone(self));
     }
 

@@ -2,6 +2,8 @@
 
 package dev.varve.sr.files;
 
+import dev.varve.sr.store.CommitPlan;
+import dev.varve.sr.store.VolumeNotes;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.store.StoreFeature;
@@ -258,7 +260,7 @@ public final class FileVolumeStore implements VolumeStore {
         if (entry.isEmpty()) {
             return Optional.empty();
         }
-        Sidecar sidecar = sidecar(id, damaged);
+        VolumeNotes sidecar = sidecar(id, damaged);
         return Optional.of(
                 new VolumeInfo(
                         id,
@@ -269,16 +271,16 @@ public final class FileVolumeStore implements VolumeStore {
                         sidecar.attributes()));
     }
 
-    private Sidecar sidecar(VolumeId id, Collection<VolumeId> damaged) {
+    private VolumeNotes sidecar(VolumeId id, Collection<VolumeId> damaged) {
         Optional<byte[]> content = ops.read(names.sidecar(id));
         if (content.isEmpty()) {
-            return Sidecar.EMPTY;
+            return VolumeNotes.NONE;
         }
-        Optional<Sidecar> sidecar = Sidecar.decode(content.get());
+        Optional<VolumeNotes> sidecar = Sidecar.decode(content.get());
         if (sidecar.isEmpty()) {
             damaged.add(id);
         }
-        return sidecar.orElse(Sidecar.EMPTY);
+        return sidecar.orElse(VolumeNotes.NONE);
     }
 
     /** Keeps a damaged sidecar for a person to look at, if it still is damaged. */
@@ -361,9 +363,9 @@ public final class FileVolumeStore implements VolumeStore {
 
     private final class PresentVolumes implements CommitPlan.Present {
         @Override
-        public Optional<Sidecar> sidecar(VolumeId id) {
+        public Optional<VolumeNotes> notes(VolumeId id) {
             return info(id, new ArrayList<>())
-                    .map(i -> new Sidecar(i.readOnly(), i.hidden(), i.attributes()));
+                    .map(i -> new VolumeNotes(i.readOnly(), i.hidden(), i.attributes()));
         }
 
         @Override
@@ -471,20 +473,20 @@ public final class FileVolumeStore implements VolumeStore {
             List<CommitJournal.Move> moves,
             List<Path> deletes) {
         Path target = names.sidecar(id);
-        Sidecar after = node.map(CommitPlan.Node::sidecar).orElse(Sidecar.EMPTY);
-        Sidecar before = plan.before(id).map(CommitPlan.Node::sidecar).orElse(Sidecar.EMPTY);
+        VolumeNotes after = node.map(CommitPlan.Node::notes).orElse(VolumeNotes.NONE);
+        VolumeNotes before = plan.before(id).map(CommitPlan.Node::notes).orElse(VolumeNotes.NONE);
         // One that nobody expects, of a volume that somebody removed by hand, must not come to
         // life.
         boolean stray = plan.before(id).isEmpty() && ops.stat(target).isPresent();
         if (after.equals(before) && !stray) {
             return;
         }
-        if (after.equals(Sidecar.EMPTY)) {
+        if (after.equals(VolumeNotes.NONE)) {
             deletes.add(target);
             return;
         }
         Path staged = names.staged(sequence, moves.size());
-        ops.write(staged, after.encode());
+        ops.write(staged, Sidecar.encode(after));
         moves.add(new CommitJournal.Move(staged, target));
     }
 

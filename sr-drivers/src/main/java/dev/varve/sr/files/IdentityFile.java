@@ -5,6 +5,7 @@ package dev.varve.sr.files;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import dev.varve.sr.spi.SrIdentity;
+import dev.varve.sr.store.WholeText;
 
 import java.util.Optional;
 
@@ -32,8 +33,8 @@ record IdentityFile(SrIdentity identity, boolean madeDirectory) {
         ObjectNode document =
                 Documents.start(FORMAT)
                         .put("uuid", identity.uuid().toString())
-                        .put("label", Documents.text(identity.label()))
-                        .put("description", Documents.text(identity.description()))
+                        .put("label", WholeText.of(identity.label()))
+                        .put("description", WholeText.of(identity.description()))
                         .put("madeDirectory", madeDirectory);
         Documents.putMap(document, "smConfig", identity.smConfig());
         return Documents.encode(document);

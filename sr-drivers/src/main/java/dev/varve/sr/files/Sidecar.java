@@ -4,7 +4,8 @@ package dev.varve.sr.files;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
-import java.util.Map;
+import dev.varve.sr.store.VolumeNotes;
+
 import java.util.Optional;
 
 /**
@@ -20,36 +21,26 @@ import java.util.Optional;
  * <tr><td>attributes</td><td>object of texts</td><td>the attribute map of the volume</td></tr>
  * </table>
  */
-record Sidecar(boolean readOnly, boolean hidden, Map<String, String> attributes) {
-    static final Sidecar EMPTY = new Sidecar(false, false, Map.of());
-
+final class Sidecar {
     private static final String FORMAT = "varve-volume";
 
-    Sidecar {
-        attributes = Map.copyOf(attributes);
-    }
+    private Sidecar() {}
 
-    Sidecar withAttributes(Map<String, String> replaced) {
-        return new Sidecar(readOnly, hidden, replaced);
-    }
-
-    Sidecar withMarks(boolean nowReadOnly, boolean nowHidden) {
-        return new Sidecar(nowReadOnly, nowHidden, attributes);
-    }
-
-    byte[] encode() {
+    static byte[] encode(VolumeNotes notes) {
         ObjectNode document =
-                Documents.start(FORMAT).put("readOnly", readOnly).put("hidden", hidden);
-        Documents.putMap(document, "attributes", attributes);
+                Documents.start(FORMAT)
+                        .put("readOnly", notes.readOnly())
+                        .put("hidden", notes.hidden());
+        Documents.putMap(document, "attributes", notes.attributes());
         return Documents.encode(document);
     }
 
-    /** The sidecar, or nothing when it is damaged. */
-    static Optional<Sidecar> decode(byte[] content) {
+    /** What a sidecar says, or nothing when it is damaged. */
+    static Optional<VolumeNotes> decode(byte[] content) {
         return Documents.decode(content, FORMAT, false)
                 .map(
                         document ->
-                                new Sidecar(
+                                new VolumeNotes(
                                         document.path("readOnly").asBoolean(),
                                         document.path("hidden").asBoolean(),
                                         Documents.map(document, "attributes")));

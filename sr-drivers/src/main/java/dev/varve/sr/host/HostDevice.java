@@ -91,6 +91,13 @@ public record HostDevice(Path given, Path node, String number) {
         return Long.parseLong(attribute("size").orElse("0")) * SECTOR_BYTES;
     }
 
+    /** How large its logical blocks are: 512 or 4096. */
+    public int blockBytes() {
+        String name = "queue/logical_block_size";
+        // A partition has those of its disk.
+        return Integer.parseInt(attribute(name).or(() -> attribute("../" + name)).orElse("512"));
+    }
+
     /** Whether it refuses writes. */
     public boolean isReadOnly() {
         return attribute("ro").orElse("0").equals("1");
@@ -99,6 +106,24 @@ public record HostDevice(Path given, Path node, String number) {
     /** Devices that are made of this one: RAIDs, logical volumes, encrypted devices. */
     public List<String> holders() {
         return names(directory().resolve("holders"));
+    }
+
+    /** Loop devices that are made of it or of a range of it. */
+    public List<HostDevice> loops() {
+        List<HostDevice> loops = new ArrayList<>();
+        for (String name : names(ALL)) {
+            Optional<String> backing = read(ALL.resolve(name).resolve("loop/backing_file"));
+            Path loop = Path.of("/dev", name);
+            if (backing.equals(Optional.of(node.toString())) && Files.exists(loop)) {
+                loops.add(of(loop));
+            }
+        }
+        return loops;
+    }
+
+    /** Where on its device a loop device begins, in bytes; 0 for other devices. */
+    public long loopOffset() {
+        return Long.parseLong(attribute("loop/offset").orElse("0"));
     }
 
     /** Whether it is divided into partitions. */
@@ -118,8 +143,12 @@ public record HostDevice(Path given, Path node, String number) {
     }
 
     private Optional<String> attribute(String name) {
+        return read(directory().resolve(name));
+    }
+
+    private static Optional<String> read(Path attribute) {
         try {
-            return Optional.of(Files.readString(directory().resolve(name)).strip());
+            return Optional.of(Files.readString(attribute).strip());
         } catch (IOException e) {
             // Not every device has every attribute, and one that was unplugged has none.
             return Optional.empty();
@@ -140,7 +169,7 @@ public record HostDevice(Path given, Path node, String number) {
 
     /**
      * Makes sure that nobody uses it: no mount, here or in another namespace, no partition of it,
-     * no device made of it, no program.
+     * no device made of it, no program. Programs that have it open beside others are not seen.
      *
      * @throws StorageException DEVICE_IN_USE, naming the user if it can be found out
      */
@@ -148,6 +177,7 @@ public record HostDevice(Path given, Path node, String number) {
         int fd = Libc.open(node.toString(), Libc.O_RDONLY | Libc.O_EXCL);
         if (fd >= 0) {
             Libc.close(fd);
+            requireNoLoop();
             return;
         }
         if (fd != -Libc.EBUSY) {
@@ -155,6 +185,34 @@ public record HostDevice(Path given, Path node, String number) {
                     "cannot open the device " + given + ": " + Libc.errorName(fd));
         }
         throw ErrorCode.DEVICE_IN_USE.because("the device " + given + " is in use: " + user());
+    }
+
+    private boolean isClaimed() {
+        int fd = Libc.open(node.toString(), Libc.O_RDONLY | Libc.O_EXCL);
+        if (fd >= 0) {
+            Libc.close(fd);
+        }
+        return fd == -Libc.EBUSY;
+    }
+
+    /** The kernel does not count a loop device as an exclusive user. */
+    private void requireNoLoop() {
+        for (HostDevice loop : loops()) {
+            if (!loop.isClaimed()) {
+                // Nobody uses it: what a program left that has ended.
+                continue;
+            }
+            List<MountTable.Mount> mounts = MountTable.read().of(loop.number());
+            throw ErrorCode.DEVICE_IN_USE.because(
+                    "the device %s is in use: the loop device %s is made of it%s"
+                            .formatted(
+                                    given,
+                                    loop.node(),
+                                    mounts.isEmpty()
+                                            ? ", and something uses that; end it first"
+                                            : " and mounted at %s; unmount that first"
+                                                    .formatted(mounts.getFirst().point())));
+        }
     }
 
     private String user() {

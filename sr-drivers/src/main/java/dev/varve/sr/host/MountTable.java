@@ -51,10 +51,15 @@ public record MountTable(List<Mount> mounts) {
 
     /** What is mounted now. */
     public static MountTable read() {
+        return read(MOUNTINFO);
+    }
+
+    /** What is mounted now, from a file of the same form. */
+    static MountTable read(Path mountInfo) {
         try {
-            return parse(Files.readString(MOUNTINFO));
+            return parse(Files.readString(mountInfo));
         } catch (IOException e) {
-            throw ErrorCode.SR_GENERAL.because("cannot read " + MOUNTINFO + ": " + e, e);
+            throw ErrorCode.SR_GENERAL.because("cannot read " + mountInfo + ": " + e, e);
         }
     }
 

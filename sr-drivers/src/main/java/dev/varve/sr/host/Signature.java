@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * What {@code blkid} recognises on a device: a file system, a member of a RAID, a physical volume,
@@ -90,5 +91,10 @@ public record Signature(String type, String uuid, String label) {
         return type
                 + (label.isEmpty() ? "" : " \"" + label + "\"")
                 + (uuid.isEmpty() ? "" : " " + uuid);
+    }
+
+    /** What they are, for a person, with "and" between them. */
+    public static String describe(List<Signature> all) {
+        return all.stream().map(Signature::describe).collect(Collectors.joining(" and "));
     }
 }

@@ -22,7 +22,7 @@ public record Deadline(Clock clock, long endNanos) {
     public int millisLeft() {
         long left = endNanos - clock.nanoTime();
         long millis = (left + NANOS_PER_MILLI - 1) / NANOS_PER_MILLI;
-        return (int) Math.clamp(millis, 0, Integer.MAX_VALUE);
+        return Math.clamp(millis, 0, Integer.MAX_VALUE);
     }
 
     /** Whether it is past. */

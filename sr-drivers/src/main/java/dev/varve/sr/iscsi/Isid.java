@@ -39,7 +39,8 @@ public record Isid(int random, int qualifier) {
     public static Isid random(RandomSource source) {
         byte[] bytes = new byte[3];
         source.bytes(bytes);
-        return new Isid((bytes[0] & 0xFF) << 16 | (bytes[1] & 0xFF) << 8 | bytes[2] & 0xFF, 0);
+        int high = (bytes[0] & 0xFF) << 16;
+        return new Isid(high | (bytes[1] & 0xFF) << 8 | (bytes[2] & 0xFF), 0);
     }
 
     /** The same with another qualifier. */

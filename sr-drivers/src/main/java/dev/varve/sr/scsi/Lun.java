@@ -58,7 +58,8 @@ public final class Lun {
             throw new ScsiDataException("REPORT LUNS data tells of %d bytes".formatted(told));
         }
         List<Long> units = new ArrayList<>();
-        long end = Math.min(told + LIST_HEADER_BYTES, bytes.length() / Long.BYTES * Long.BYTES);
+        int whole = bytes.length() / Long.BYTES * Long.BYTES;
+        long end = Math.min(told + LIST_HEADER_BYTES, whole);
         for (int at = LIST_HEADER_BYTES; at < end; at += Long.BYTES) {
             units.add(bytes.longAt(at));
         }

@@ -2,7 +2,12 @@
 
 package dev.varve.sr.spi;
 
+import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeStore;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 
 /**
  * A repository that this host has attached.
@@ -10,6 +15,15 @@ import dev.varve.vdi.store.VolumeStore;
  * <p><b>Threads:</b> any; calls may block on the medium.
  */
 public interface AttachedSr extends AutoCloseable {
+    /**
+     * What whoever understands images knows of one.
+     *
+     * @param id its volume
+     * @param virtualBytes how large the disk is, in bytes
+     * @param parent the volume that it rests on
+     */
+    record Image(VolumeId id, long virtualBytes, Optional<VolumeId> parent) {}
+
     /** Its identity as it is kept on the medium. */
     SrIdentity identity();
 
@@ -36,6 +50,29 @@ public interface AttachedSr extends AutoCloseable {
      */
     default boolean isLost() {
         return false;
+    }
+
+    /**
+     * What the driver says of the repository as it is now, under the names of {@code sm-config}
+     * that clients know. It is shown with the configuration of the identity and not kept.
+     */
+    default Map<String, String> properties() {
+        return Map.of();
+    }
+
+    /** How the paths to the medium do; none when there is nothing to choose from. Does not wait. */
+    default List<PathHealth> paths() {
+        return List.of();
+    }
+
+    /**
+     * What would go wrong if the repository were given back to the reference stack now, one
+     * sentence for each, with what to do; nothing when its format is not one of that stack.
+     *
+     * @param images all images in it, inner nodes as well
+     */
+    default Optional<List<String>> handback(List<Image> images) {
+        return Optional.empty();
     }
 
     /** Lets go of the medium. No volume may be open. */

@@ -45,12 +45,26 @@ public record ProbeResult(List<Found> repositories, List<Device> devices) {
      * A repository that is already there.
      *
      * @param configuration the device configuration that attaches it
+     * @param devices the paths of the devices that it lies on, where it lies on devices of this
+     *     host
      */
     public record Found(
-            SrIdentity identity, Map<String, String> configuration, Optional<StoreSpace> space) {
-        /** Copies the map. */
+            SrIdentity identity,
+            Map<String, String> configuration,
+            Optional<StoreSpace> space,
+            List<String> devices) {
+        /** Copies the collections. */
         public Found {
             configuration = Map.copyOf(configuration);
+            devices = List.copyOf(devices);
+        }
+
+        /** One that does not lie on devices of this host. */
+        public Found(
+                SrIdentity identity,
+                Map<String, String> configuration,
+                Optional<StoreSpace> space) {
+            this(identity, configuration, space, List.of());
         }
     }
 }

@@ -19,6 +19,9 @@ import java.util.concurrent.Executor;
  * @param random the only source of randomness
  * @param blocking where work that blocks on the medium may run
  * @param operation progress, cancellation and deadline of the call
+ * @param initiator the name of this host towards iSCSI targets; empty when it has none
+ * @param pool the UUID of the pool of hosts that this one belongs to; hosts of another pool must not
+ *     use the same shared repository
  */
 public record SrContext(
         UUID host,
@@ -26,4 +29,20 @@ public record SrContext(
         Clock clock,
         RandomSource random,
         Executor blocking,
-        Operation operation) {}
+        Operation operation,
+        String initiator,
+        UUID pool) {
+    /** The pool of hosts that are told of none. */
+    public static final UUID NO_POOL = new UUID(0, 0);
+
+    /** For a host without a pool and without a name towards iSCSI targets. */
+    public SrContext(
+            UUID host,
+            Path home,
+            Clock clock,
+            RandomSource random,
+            Executor blocking,
+            Operation operation) {
+        this(host, home, clock, random, blocking, operation, "", NO_POOL);
+    }
+}

@@ -58,7 +58,6 @@ class CommitCrashTest {
                 Named.of("delete", List.of(new VolumeChange.Delete(A))),
                 Named.of("rename", List.of(new VolumeChange.Rename(A, C))),
                 Named.of("replace", List.of(new VolumeChange.Rename(A, B))),
-                Named.of("link", List.of(new VolumeChange.Link(A, C))),
                 Named.of("attributes", List.of(new VolumeChange.SetAttributes(A, NEW))),
                 Named.of("no attributes", List.of(new VolumeChange.SetAttributes(A, Map.of()))),
                 Named.of("marks", List.of(new VolumeChange.SetMarks(B, true, true))),
@@ -84,12 +83,6 @@ class CommitCrashTest {
                 Named.of(
                         "delete and make again",
                         List.of(new VolumeChange.Delete(A), create(A, Map.of()))),
-                Named.of(
-                        "a link takes the place of its source's only name",
-                        List.of(new VolumeChange.Link(A, C), new VolumeChange.Delete(A))),
-                Named.of(
-                        "a second name is dropped by renaming onto it",
-                        List.of(new VolumeChange.Link(A, C), new VolumeChange.Rename(C, A))),
                 Named.of(
                         "delete everything",
                         List.of(

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.sr.contract.VolumeStoreContract;
+import dev.varve.sr.store.VolumeNotes;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.store.StoreVolume;
@@ -322,9 +323,9 @@ class FileVolumeStoreTest implements VolumeStoreContract {
 
     @Test
     void documentsOfOtherKindOrNewerVersionAreNotTaken() {
-        byte[] sidecar = new Sidecar(true, false, Map.of("a", "b")).encode();
-        assertEquals(
-                new Sidecar(true, false, Map.of("a", "b")), Sidecar.decode(sidecar).orElseThrow());
+        VolumeNotes notes = new VolumeNotes(true, false, Map.of("a", "b"));
+        byte[] sidecar = Sidecar.encode(notes);
+        assertEquals(notes, Sidecar.decode(sidecar).orElseThrow());
         assertTrue(IdentityFile.decode(sidecar).isEmpty());
         String newer = "{\"format\":\"varve-volume\",\"version\":2}";
         assertTrue(Sidecar.decode(newer.getBytes(StandardCharsets.UTF_8)).isEmpty());

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** A block device that is a file, for tests; only root can make one. */
 public final class LoopDevice implements AutoCloseable {
@@ -78,9 +79,11 @@ public final class LoopDevice implements AutoCloseable {
         return new HostCommand(program, program, 60).run(ErrorCode.SR_GENERAL, List.of(arguments));
     }
 
-    /** Where it is mounted now. */
+    /** Where it or a range of it is mounted now. */
     public List<Path> mounts() {
-        return MountTable.read().of(HostDevice.of(node).number()).stream()
+        HostDevice device = HostDevice.of(node);
+        return Stream.concat(Stream.of(device), device.loops().stream())
+                .flatMap(one -> MountTable.read().of(one.number()).stream())
                 .map(MountTable.Mount::point)
                 .toList();
     }

@@ -62,7 +62,6 @@ public final class FakeTarget implements Closeable {
                 }
             } catch (EOFException | java.net.SocketException e) {
                 // The initiator has gone, or the test is over: both belong to scripts.
-                continue;
             } catch (IOException | RuntimeException | AssertionError e) {
                 failures.add(e);
             }

@@ -207,9 +207,9 @@ public final class TgtServer implements AutoCloseable {
     // ---- what can happen to it
 
     /** SIGKILL. */
-    public void kill() throws Exception {
+    public void kill() {
         process.destroyForcibly();
-        assertTrue(process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "tgtd does not end");
+        process.onExit().orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join();
     }
 
     /** Starts it again as it was, after {@link #kill}. */
@@ -238,7 +238,7 @@ public final class TgtServer implements AutoCloseable {
 
     /** Ends it, whatever it does; only memory of the process holds what it kept. */
     @Override
-    public void close() throws Exception {
+    public void close() {
         kill();
     }
 }

@@ -124,8 +124,9 @@ final class ContentOver {
                         leaf.sizeBytes(),
                         Long.MAX_VALUE,
                         Optional.of(new ParentLink(store.nameOf(base), image)));
-        try (OpenVolume open = engine.open(store.open(incoming, true), true)) {
+        try (OpenVolume open = engine.open(parents.open(incoming, true), true)) {
             BlockAccess access = open.access(operation);
+            parents.allocation().makeRoom(access, incoming, format, leaf.sizeBytes());
             format.create(access, spec, operation);
         }
     }
@@ -141,7 +142,7 @@ final class ContentOver {
                 engine.open(
                         disk.uuid(),
                         new VdiEngine.Leaf(
-                                store.open(incoming, true),
+                                parents.open(incoming, true),
                                 format,
                                 new BeforeRename(parents, store.nameOf(base), disk)),
                         true,
@@ -172,7 +173,7 @@ final class ContentOver {
     }
 
     private void seal(VolumeId base, ImageFormat format, Operation operation) {
-        try (OpenVolume open = engine.open(store.open(base, true), true)) {
+        try (OpenVolume open = engine.open(parents.open(base, true), true)) {
             ImageLayer layer = format.open(open.access(operation), true);
             layer.seal(open.access(operation), true);
         }

@@ -20,29 +20,40 @@ import java.util.UUID;
  * 1970</td></tr>
  * <tr><td>{@code snapshot-of}</td><td>for a snapshot, the UUID of the disk that it was taken
  * of</td></tr>
+ * <tr><td>{@code allocation}</td><td>{@code thick} when it has all its room from the start: see {@link
+ * Allocation}</td></tr>
  * </table>
  */
-final class DiskAttributes {
-    static final String LABEL = "name-label";
-    static final String DESCRIPTION = "name-description";
+public final class DiskAttributes {
+    /** Its name. */
+    public static final String LABEL = "name-label";
+
+    /** Its description. */
+    public static final String DESCRIPTION = "name-description";
 
     /** What inner nodes are called, as by the reference stack. */
     static final String BASE_COPY = "base copy";
 
-    private static final String READ_ONLY = "read-only";
-    private static final String SNAPSHOT_TIME = "snapshot-time";
-    private static final String SNAPSHOT_OF = "snapshot-of";
+    /** Whether it may only be read. */
+    public static final String READ_ONLY = "read-only";
+
+    /** When a snapshot was taken. */
+    public static final String SNAPSHOT_TIME = "snapshot-time";
+
+    /** Which disk a snapshot was taken of. */
+    public static final String SNAPSHOT_OF = "snapshot-of";
 
     private DiskAttributes() {}
 
     static Map<String, String> of(VdiSpec spec) {
-        return Map.of(
-                LABEL,
-                spec.label(),
-                DESCRIPTION,
-                spec.description(),
-                READ_ONLY,
-                Boolean.toString(spec.readOnly()));
+        Map<String, String> attributes = new HashMap<>();
+        attributes.put(LABEL, spec.label());
+        attributes.put(DESCRIPTION, spec.description());
+        attributes.put(READ_ONLY, Boolean.toString(spec.readOnly()));
+        if (spec.thick()) {
+            attributes.put(Allocation.ATTRIBUTE, Allocation.THICK);
+        }
+        return attributes;
     }
 
     static Map<String, String> of(DiskNotes notes) {

@@ -325,6 +325,9 @@ final class DiskInspector {
         Map<String, String> smConfig = new HashMap<>();
         smConfig.put("vdi_type", volume.id().kind() == VolumeKind.VHD ? "vhd" : "aio");
         parent.ifPresent(id -> smConfig.put("vhd-parent", id.uuid().toString()));
+        if (attributes.containsKey(Allocation.ATTRIBUTE)) {
+            smConfig.put(Allocation.ATTRIBUTE, attributes.get(Allocation.ATTRIBUTE));
+        }
         boolean hidden = isHidden(found);
         String name = hidden ? DiskAttributes.BASE_COPY : volume.id().uuid().toString();
         return new VdiInfo(

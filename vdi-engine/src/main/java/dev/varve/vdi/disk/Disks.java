@@ -206,8 +206,9 @@ public final class Disks implements DiskService {
     }
 
     private void makeImage(VolumeId id, ImageFormat format, ImageSpec spec, Operation operation) {
-        try (OpenVolume open = engine.open(store.open(id, true), true)) {
+        try (OpenVolume open = engine.open(parents.open(id, true), true)) {
             BlockAccess access = open.access(operation);
+            parents.allocation().makeRoom(access, id, format, spec.sizeBytes());
             format.create(access, spec, operation);
         }
     }
@@ -221,7 +222,7 @@ public final class Disks implements DiskService {
         ActiveVdi target =
                 engine.open(
                         vdi,
-                        new VdiEngine.Leaf(store.open(incoming, true), format, ParentSource.NONE),
+                        new VdiEngine.Leaf(parents.open(incoming, true), format, ParentSource.NONE),
                         true,
                         operation);
         try {
@@ -287,7 +288,7 @@ public final class Disks implements DiskService {
 
     private VdiEngine.Leaf leaf(VolumeInfo volume, boolean writable) {
         return new VdiEngine.Leaf(
-                store.open(volume.id(), writable), format(volume.id().kind()), parents);
+                parents.open(volume.id(), writable), format(volume.id().kind()), parents);
     }
 
     @Override
@@ -709,12 +710,16 @@ public final class Disks implements DiskService {
         return inspect(vdi, operation);
     }
 
-    private static void grow(ActiveVdi vdi, long size, Operation operation) {
+    private void grow(ActiveVdi vdi, long size, Operation operation) {
         long now = vdi.device().geometry().sizeBytes();
         if (size < now) {
             throw ErrorCode.VDI_TOO_SMALL.with(vdi.uuid().toString(), Long.toString(now));
         }
         if (size > now) {
+            OpenVolume volume = vdi.leaf().volume();
+            VolumeId id = volume.volume().id();
+            parents.allocation()
+                    .makeRoom(volume.access(operation), id, format(id.kind()), size);
             vdi.resize(size, operation);
         }
     }

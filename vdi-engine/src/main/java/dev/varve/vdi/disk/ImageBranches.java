@@ -68,7 +68,8 @@ final class ImageBranches {
      *
      * @param source the disk
      * @param uuid of the new disk
-     * @param maximumBytes how large it can become without moving anything
+     * @param maximumBytes how large it can become without moving anything; 0 when it is going to be
+     *     read only
      * @param attributes of the new disk
      */
     record Branch(VolumeInfo source, UUID uuid, long maximumBytes, Map<String, String> attributes) {
@@ -208,7 +209,7 @@ final class ImageBranches {
     }
 
     private void putInOrder(VolumeId id, ImageFormat format, boolean hidden, Operation operation) {
-        try (OpenVolume open = engine.open(store.open(id, true), true)) {
+        try (OpenVolume open = engine.open(parents.open(id, true), true)) {
             ImageLayer layer = open.openImage(format, true, operation);
             layer.seal(open.access(operation), hidden);
         }
@@ -257,7 +258,7 @@ final class ImageBranches {
             plan.child =
                     engine.openBeside(
                             plan.active.get(),
-                            store.open(plan.newLeaf, true),
+                            parents.open(plan.newLeaf, true),
                             plan.format,
                             operation);
         }
@@ -281,8 +282,11 @@ final class ImageBranches {
             Operation operation) {
         ImageSpec spec =
                 new ImageSpec(random.uuid(), sizeBytes, Math.max(sizeBytes, maximumBytes), parent);
-        try (OpenVolume open = engine.open(store.open(id, true), true)) {
+        try (OpenVolume open = engine.open(parents.open(id, true), true)) {
             BlockAccess access = open.access(operation);
+            if (maximumBytes > 0) {
+                parents.allocation().makeRoom(access, id, plan.format, sizeBytes);
+            }
             plan.format.create(access, spec, operation);
         }
     }

@@ -165,7 +165,8 @@ final class ImageMerges {
         }
         long up = parent.get().allocatedBytes();
         long down = child.get().allocatedBytes();
-        boolean goesUp = up < down || pair.parent().kind() != pair.child().kind();
+        boolean goesUp =
+                up < down || pair.parent().kind() != pair.child().kind() || keepsRoom(child.get());
         return Optional.of(
                 new Merge(
                         pair.child().uuid(),
@@ -176,6 +177,11 @@ final class ImageMerges {
                         pair.root().uuid(),
                         pair.depth(),
                         goesUp ? up : down));
+    }
+
+    /** A thick leaf has the room for what comes up from the image below, which has not. */
+    private boolean keepsRoom(VolumeInfo child) {
+        return !child.hidden() && parents.allocation().isThick(child.attributes());
     }
 
     private Set<VolumeId> busy() {

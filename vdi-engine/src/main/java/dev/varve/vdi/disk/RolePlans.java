@@ -207,7 +207,7 @@ final class RolePlans {
      */
     private void finishRole(PlanJournal plan, Operation operation) {
         ImageFormat format = format(plan.image());
-        try (OpenVolume open = engine.open(store.open(plan.image(), true), true)) {
+        try (OpenVolume open = engine.open(parents.open(plan.image(), true), true)) {
             open.keepLeftovers(operation);
             BlockAccess access = open.access(operation);
             Optional<List<ImagePatch>> anew = patches(format, access, plan.role());

@@ -17,11 +17,18 @@ import java.util.function.Function;
 /** The images of one store as those that others rest on. */
 final class StoreParents implements ParentSource {
     private final VolumeStore store;
+    private final Allocation allocation;
     private final Function<VolumeId, ImageFormat> formats;
 
     StoreParents(VolumeStore store, Function<VolumeId, ImageFormat> formats) {
         this.store = store;
+        this.allocation = new Allocation(store);
         this.formats = formats;
+    }
+
+    /** How much room the images have. */
+    Allocation allocation() {
+        return allocation;
     }
 
     /** The volume that a link names, if it is there. */
@@ -47,7 +54,7 @@ final class StoreParents implements ParentSource {
 
     @Override
     public StoreVolume open(VolumeId id, boolean writable) {
-        return store.open(id, writable);
+        return allocation.open(id, writable);
     }
 
     @Override

@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 
 /**
  * A volume for code that may wait: requests go through the ring of a lane, and the caller sleeps
@@ -94,6 +95,18 @@ final class LaneAccess implements BlockAccess {
             }
             volume.shrink(sizeBytes);
         }
+    }
+
+    @Override
+    public long sizeAfterShrink(long sizeBytes) {
+        return volume.sizeAfterShrink(sizeBytes);
+    }
+
+    @Override
+    public void await(Consumer<Runnable> work) {
+        CompletableFuture<Boolean> over = new CompletableFuture<>();
+        lane.execute(() -> work.accept(() -> over.complete(true)));
+        await(over, "coming to rest of " + volume.id());
     }
 
     /**

@@ -26,10 +26,17 @@ public final class OpenLayer implements LayerHost {
     /** The lane's only. */
     private CommitGuard guard;
 
+    /** How often the volume is being grown now. The lane's only. */
+    private int growing;
+
+    /** What the store said last; the lane does not ask it, since that may take time. */
+    private volatile long growAheadBytes;
+
     /** Binds a layer to the lane of its volume. */
     public OpenLayer(OpenVolume volume, ImageLayer layer) {
         this.volume = volume;
         this.layer = layer;
+        this.growAheadBytes = volume.volume().growAheadBytes();
         layer.bind(this);
     }
 
@@ -70,11 +77,36 @@ public final class OpenLayer implements LayerHost {
 
     @Override
     public void grow(long sizeBytes, GrowListener listener) {
+        growing++;
         volume.volume()
                 .grow(sizeBytes)
-                .whenComplete(
-                        (size, failure) ->
-                                volume.lane().execute(() -> listener.grown(growStatus(failure))));
+                .whenComplete((size, failure) -> tell(listener, growStatus(failure)));
+    }
+
+    /** Whatever the store says then, the lane is told. */
+    private void tell(GrowListener listener, IoStatus status) {
+        try {
+            if (status == IoStatus.OK) {
+                growAheadBytes = volume.volume().growAheadBytes();
+            }
+        } finally {
+            volume.lane().execute(() -> grown(listener, status));
+        }
+    }
+
+    private void grown(GrowListener listener, IoStatus status) {
+        growing--;
+        listener.grown(status);
+    }
+
+    @Override
+    public long growAheadBytes() {
+        return growAheadBytes;
+    }
+
+    /** The image is going to be written. Any thread. */
+    void expectWrites() {
+        volume.lane().execute(layer::expectWrites);
     }
 
     private static IoStatus growStatus(Throwable failure) {
@@ -94,14 +126,14 @@ public final class OpenLayer implements LayerHost {
     }
 
     /**
-     * As {@link #close}.
+     * As {@link #close}. A volume that is being grown is closed after that.
      *
      * @param idle whether those above are done with it; asked on the lane
      */
     void closeWhenIdle(BooleanSupplier idle) {
         volume.closeWhenIdle(
                 () -> {
-                    boolean over = idle.getAsBoolean();
+                    boolean over = growing == 0 && idle.getAsBoolean();
                     if (over) {
                         layer.release();
                     }

@@ -140,6 +140,9 @@ public final class VdiEngine implements AutoCloseable {
             vdi.abandon();
             throw isActive(uuid);
         }
+        if (writable) {
+            vdi.leaf().expectWrites();
+        }
         return vdi;
     }
 
@@ -250,7 +253,9 @@ public final class VdiEngine implements AutoCloseable {
             ActiveVdi vdi, StoreVolume volume, ImageFormat format, Operation operation) {
         OpenVolume open = new OpenVolume(vdi.lane(), volume, true);
         try {
-            return new OpenLayer(open, open.openImage(format, true, operation));
+            OpenLayer layer = new OpenLayer(open, open.openImage(format, true, operation));
+            layer.expectWrites();
+            return layer;
         } catch (RuntimeException | Error e) {
             open.close();
             throw e;

@@ -50,22 +50,26 @@ public final class Libc {
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
     public static final int EAGAIN = 11;
     public static final int EACCES = 13;
     public static final int EBUSY = 16;
+    public static final int ENODEV = 19;
     public static final int EINVAL = 22;
     public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
     public static final int ETIME = 62;
+    public static final int ENOLINK = 67;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNABORTED = 103;
     public static final int ENOBUFS = 105;
+    public static final int ESHUTDOWN = 108;
+    public static final int ETIMEDOUT = 110;
     public static final int ECANCELED = 125;
     public static final int EPIPE = 32;
     public static final int ENETUNREACH = 101;
     public static final int ECONNRESET = 104;
-    public static final int ETIMEDOUT = 110;
     public static final int ECONNREFUSED = 111;
     public static final int EHOSTUNREACH = 113;
     public static final int EINPROGRESS = 115;
@@ -208,6 +212,8 @@ public final class Libc {
             find("rmdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
     private static final MethodHandle MKDIR =
             find("mkdir", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle IOCTL =
+            find("ioctl", FunctionDescriptor.of(INT, INT, LONG, LONG), 2);
     private static final MethodHandle FLOCK = find("flock", FunctionDescriptor.of(INT, INT, INT));
     private static final MethodHandle ALIGNED_ALLOC =
             find("aligned_alloc", FunctionDescriptor.of(LONG, LONG, LONG));
@@ -424,6 +430,20 @@ public final class Libc {
             MemorySegment state = STATE.get();
             MemorySegment name = arena.allocateFrom(path);
             return result((int) MKDIR.invokeExact(state, name, mode), state);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    /**
+     * {@code ioctl(2)} with a pointer.
+     *
+     * @param address native memory in the form that the request wants
+     */
+    public static int ioctl(int fd, long request, long address) {
+        try {
+            MemorySegment state = STATE.get();
+            return result((int) IOCTL.invokeExact(state, fd, request, address), state);
         } catch (Throwable thrown) {
             throw unexpected(thrown);
         }
@@ -853,6 +873,11 @@ public final class Libc {
             case EPERM -> "EPERM";
             case ENOENT -> "ENOENT";
             case EIO -> "EIO";
+            case ENXIO -> "ENXIO";
+            case ENODEV -> "ENODEV";
+            case ENOLINK -> "ENOLINK";
+            case ESHUTDOWN -> "ESHUTDOWN";
+            case ETIMEDOUT -> "ETIMEDOUT";
             case EBUSY -> "EBUSY";
             case EEXIST -> "EEXIST";
             case EXDEV -> "EXDEV";
@@ -872,7 +897,6 @@ public final class Libc {
             case EPIPE -> "EPIPE";
             case ENETUNREACH -> "ENETUNREACH";
             case ECONNRESET -> "ECONNRESET";
-            case ETIMEDOUT -> "ETIMEDOUT";
             case ECONNREFUSED -> "ECONNREFUSED";
             case EHOSTUNREACH -> "EHOSTUNREACH";
             case 98 -> "EADDRINUSE";

@@ -2,6 +2,10 @@
 
 package dev.varve.vdi.image;
 
+import dev.varve.vdi.Invariant;
+
+import java.util.function.Consumer;
+
 /**
  * A volume for code that may wait: opening, checking, making and closing images.
  *
@@ -30,4 +34,21 @@ public interface BlockAccess {
 
     /** Cuts the volume off, where the store can do that. */
     void shrink(long sizeBytes);
+
+    /** How large the volume would be after it was cut off there, in bytes. */
+    default long sizeAfterShrink(long sizeBytes) {
+        return Math.min(sizeBytes, sizeBytes());
+    }
+
+    /**
+     * Has something done where the volume's requests are made, a lane if it is on one, and waits
+     * until it is over.
+     *
+     * @param work gets what it has to run when it is over
+     */
+    default void await(Consumer<Runnable> work) {
+        boolean[] over = new boolean[1];
+        work.accept(() -> over[0] = true);
+        Invariant.check(over[0], "work without a lane is over at once");
+    }
 }

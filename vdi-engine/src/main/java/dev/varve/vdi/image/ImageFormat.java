@@ -27,6 +27,12 @@ public interface ImageFormat {
     /** The largest disk, in bytes. */
     long maximumBytes();
 
+    /**
+     * How large a volume has to be, in bytes, for an image of a disk of the given size in which
+     * everything is written.
+     */
+    long fullBytes(long sizeBytes);
+
     /** Whether the volume holds an image of this format, as far as its first bytes tell. */
     boolean probe(BlockAccess access);
 
@@ -37,7 +43,8 @@ public interface ImageFormat {
     boolean hasParents();
 
     /**
-     * Writes an empty image into a volume that reads as zero, and cuts the volume to what it needs.
+     * Writes an empty image into a volume that reads as zero, and cuts the volume to what it needs,
+     * where its store does that.
      * Durable when it returns.
      */
     void create(BlockAccess access, ImageSpec spec, Operation operation);

@@ -47,6 +47,9 @@ public interface ImageLayer {
     /** Whether every byte of the range is known to be in this layer, without reading anything. */
     boolean covers(long offset, long length);
 
+    /** The image is going to be written: room is made for that, where it is made ahead of need. */
+    default void expectWrites() {}
+
     /**
      * Tells where a range may be written, making room first if there is none. After DATA the caller
      * calls {@link #written} or {@link #abandoned} exactly once for the same range, with the pin of

@@ -33,6 +33,11 @@ public interface LayerHost {
     /** Makes the volume at least so large, without blocking; new space reads as zero. */
     void grow(long sizeBytes, GrowListener listener);
 
+    /** As {@link dev.varve.vdi.store.StoreVolume#growAheadBytes}. */
+    default long growAheadBytes() {
+        return 0;
+    }
+
     /** What has to be durable before metadata of the image is written, or null when nothing has. */
     default CommitGuard guard() {
         return null;

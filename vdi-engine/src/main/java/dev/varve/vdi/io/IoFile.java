@@ -58,6 +58,22 @@ public final class IoFile implements AutoCloseable {
         return new IoFile(path, fd, isDirect, isDirect ? SECTOR_BYTES : 1);
     }
 
+    /**
+     * Opens a block device, or a file that stands for one, past the page cache and in no other way:
+     * for those who reach the same blocks by several names, each of which would have a cache of its
+     * own.
+     *
+     * @param blockBytes the logical block of the device
+     */
+    public static IoFile openDirect(Path path, boolean writable, int blockBytes) {
+        int mode = writable ? Libc.O_RDWR : Libc.O_RDONLY;
+        int fd = Libc.open(path.toString(), mode | Libc.O_DIRECT);
+        if (fd < 0) {
+            throw failure(path, fd);
+        }
+        return new IoFile(path, fd, true, blockBytes);
+    }
+
     private static RuntimeException failure(Path path, int error) {
         String message = "cannot open " + path + ": " + Libc.errorName(error);
         return switch (-error) {

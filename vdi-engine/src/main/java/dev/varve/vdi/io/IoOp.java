@@ -76,6 +76,7 @@ public final class IoOp {
     int slot;
 
     private boolean inFlight;
+    private int outcome;
 
     /**
      * @param owner what {@link #owner} gives back to the completion
@@ -98,10 +99,16 @@ public final class IoOp {
     /**
      * For the backend: the operation is over.
      *
-     * @param outcome bytes transferred, or {@code -errno}
+     * @param newOutcome bytes transferred, or {@code -errno}
      */
-    public void complete(int outcome) {
+    public void complete(int newOutcome) {
         inFlight = false;
-        completion.completed(this, outcome);
+        outcome = newOutcome;
+        completion.completed(this, newOutcome);
+    }
+
+    /** How it ended last: bytes transferred, or {@code -errno}. */
+    public int outcome() {
+        return outcome;
     }
 }

@@ -47,6 +47,11 @@ public final class RawFormat implements ImageFormat {
         return MAXIMUM_BYTES;
     }
 
+    @Override
+    public long fullBytes(long sizeBytes) {
+        return roundUp(sizeBytes);
+    }
+
     /** Any volume can be the plain content of a disk. */
     @Override
     public boolean probe(BlockAccess access) {

@@ -39,6 +39,14 @@ public interface StoreVolume extends AutoCloseable {
     /** Cuts the volume off at the given size, where the store can. Blocks the caller. */
     void shrink(long sizeBytes);
 
+    /**
+     * How large the volume would be after {@link #shrink}, in bytes: more than it was told where
+     * the store gives and takes room in steps, and what it is now where it does not shrink.
+     */
+    default long sizeAfterShrink(long sizeBytes) {
+        return Math.min(sizeBytes, device().geometry().sizeBytes());
+    }
+
     @Override
     void close();
 }

@@ -15,9 +15,6 @@ public sealed interface VolumeChange {
         }
     }
 
-    /** Gives an existing volume a second name. Attributes are copied. */
-    record Link(VolumeId from, VolumeId to) implements VolumeChange {}
-
     /** Renames a volume; a volume that has the new name already is replaced. */
     record Rename(VolumeId from, VolumeId to) implements VolumeChange {}
 

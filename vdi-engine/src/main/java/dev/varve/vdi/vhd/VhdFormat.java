@@ -34,6 +34,8 @@ public final class VhdFormat implements ImageFormat {
     private static final int MAX_TABLE_ENTRIES = 1 << 20;
     private static final int TABLE_OFFSET = VhdFooter.BYTES + VhdHeader.BYTES;
     private static final int CHUNK_BYTES = 1 << 20;
+    private static final int FIXED_BYTES = 3072;
+    private static final int PAGE_BYTES = 4096;
 
     /** In the order of blktap's libvhd. */
     private static final List<Integer> LOCATOR_CODES =
@@ -69,6 +71,28 @@ public final class VhdFormat implements ImageFormat {
     @Override
     public long maximumBytes() {
         return VhdImage.MAXIMUM_BYTES;
+    }
+
+    /**
+     * As the reference stack reckons, whose thick disks have volumes of this size: the metadata of
+     * an image with room in its table for 2 TiB, and of each block its data and a page, of which the
+     * bitmap is a part.
+     *
+     * <table>
+     * <caption>what it is made of</caption>
+     * <tr><th>bytes</th><th>for</th></tr>
+     * <tr><td>3072</td><td>footers, header, header of the batmap</td></tr>
+     * <tr><td>4 for each block of 2 TiB, rounded up to 512</td><td>table</td></tr>
+     * <tr><td>1/8 for each block of 2 TiB; then all so far is rounded up to 4096</td><td>batmap; the
+     * rounding has room for the names of a parent</td></tr>
+     * <tr><td>2 MiB + 4096 for each block of the disk</td><td>data and bitmaps</td></tr>
+     * </table>
+     */
+    @Override
+    public long fullBytes(long sizeBytes) {
+        long table = FIXED_BYTES + 4L * MAX_TABLE_ENTRIES;
+        long metadata = (table + MAX_TABLE_ENTRIES / 8 + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        return metadata + roundUp(sizeBytes) / UNIT_BYTES * (UNIT_BYTES + PAGE_BYTES);
     }
 
     @Override
@@ -246,7 +270,18 @@ public final class VhdFormat implements ImageFormat {
 
     /** Where readers look for the footer: the last sector of the volume, however large that is. */
     static long lastSector(BlockAccess access) {
-        return access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES - VhdFooter.BYTES;
+        return wholeSectors(access) - VhdFooter.BYTES;
+    }
+
+    /** How large the volume is, in bytes, without a part of a sector at its end. */
+    static long wholeSectors(BlockAccess access) {
+        return access.sizeBytes() / VhdFooter.BYTES * VhdFooter.BYTES;
+    }
+
+    /** Where the last sector is going to be when the volume is cut off there. */
+    static long lastSectorAfter(BlockAccess access, long end) {
+        long left = Math.max(end, access.sizeAfterShrink(end));
+        return left / VhdFooter.BYTES * VhdFooter.BYTES - VhdFooter.BYTES;
     }
 
     /** Writes an empty fixed image: zeros and a footer. The volume reads as zero before. */
@@ -282,11 +317,13 @@ public final class VhdFormat implements ImageFormat {
     /**
      * Removes what lies behind the last block: it was never acknowledged and must not shine through
      * in the blocks that come next. The last sector of the volume is never a guest's, at no moment,
-     * because a guest could make it look like a footer.
+     * because a guest could make it look like a footer; in a store that gives and takes whole
+     * extents it lies somewhere in what was never acknowledged.
      */
     private static void cutOff(BlockAccess access, long dataEnd) {
         access.grow(dataEnd + VhdFooter.BYTES);
         access.zero(dataEnd, VhdFooter.BYTES);
+        access.zero(lastSectorAfter(access, dataEnd + VhdFooter.BYTES), VhdFooter.BYTES);
         access.flush();
         access.shrink(dataEnd + VhdFooter.BYTES);
         access.flush();

@@ -74,6 +74,10 @@ final class VhdLayer implements ImageLayer {
 
     private int usedBlocks;
     private boolean endInOrder;
+
+    /** How large the volume was when its end was found or put in order, in bytes. */
+    private long orderedBytes;
+
     private boolean batmapChanged;
 
     /** An image that is only read: its table is looked at as far as it is needed. */
@@ -105,6 +109,7 @@ final class VhdLayer implements ImageLayer {
         commit = writable ? new VhdCommit(io, table, bitmaps, space, bitmapSectors) : null;
         usedBlocks = writable ? found.blocks() : -1;
         endInOrder = info.clean() && image.firstInOrder();
+        orderedBytes = image.volumeBytes();
         batmapChanged = !calledFull.isEmpty();
     }
 
@@ -228,6 +233,13 @@ final class VhdLayer implements ImageLayer {
     // ---- where data may be written
 
     @Override
+    public void expectWrites() {
+        if (space != null) {
+            space.extendAhead();
+        }
+    }
+
+    @Override
     public void prepare(BlockRequest request, long offset, long length, Mapping answer) {
         int block = (int) (offset / header.blockBytes());
         long within = offset % header.blockBytes();
@@ -265,6 +277,11 @@ final class VhdLayer implements ImageLayer {
         @Override
         public boolean isCalledFull(int block) {
             return calledFull.get(block);
+        }
+
+        @Override
+        public int blocksWithoutPlace() {
+            return table.blocks() - usedBlocks;
         }
 
         @Override
@@ -455,6 +472,15 @@ final class VhdLayer implements ImageLayer {
                             + newSizeBytes
                             + " bytes; copy it to a new disk to make it larger");
         }
+        access.await(space::rest);
+        try {
+            resizeAtRest(access, newSizeBytes);
+        } finally {
+            access.await(space::goOn);
+        }
+    }
+
+    private void resizeAtRest(BlockAccess access, long newSizeBytes) {
         removeEnd(access);
         clearEntries(access, table.blocks(), header.blocks(newSizeBytes));
         VhdFooter resized = footer.withSize(newSizeBytes);
@@ -492,7 +518,9 @@ final class VhdLayer implements ImageLayer {
 
     @Override
     public void seal(BlockAccess access, boolean hidden) {
-        boolean inOrder = endInOrder && !batmapChanged && footer.hidden() == hidden;
+        access.await(space::rest);
+        boolean ended = endInOrder && VhdFormat.wholeSectors(access) == orderedBytes;
+        boolean inOrder = ended && !batmapChanged && footer.hidden() == hidden;
         if (commit.failure() != IoStatus.OK || inOrder) {
             return;
         }
@@ -513,6 +541,7 @@ final class VhdLayer implements ImageLayer {
         access.write(VhdFormat.lastSector(access), footer.encode());
         access.flush();
         endInOrder = true;
+        orderedBytes = VhdFormat.wholeSectors(access);
         batmapChanged = false;
     }
 
@@ -532,12 +561,13 @@ final class VhdLayer implements ImageLayer {
     /**
      * Lets go of the room behind the last block. The footer needs some in another place then: where
      * there is none, the volume stays as large as it is, with the room at its end that was made for
-     * the footer when it grew.
+     * the footer when it grew. What is the last sector afterwards is zero before.
      */
     private static void cutOff(BlockAccess access, long end) {
         try {
             access.grow(end);
-            access.write(end - VhdFooter.BYTES, new byte[VhdFooter.BYTES]);
+            access.write(VhdFormat.lastSectorAfter(access, end), new byte[VhdFooter.BYTES]);
+            access.flush(); // a size may be durable before what was written earlier
         } catch (StorageException e) {
             if (e.code() != ErrorCode.SR_NO_SPACE) {
                 throw e;

@@ -19,8 +19,8 @@ import java.util.List;
  * zero, which also gives its space back to the store; then it is free. What a crash leaves in
  * between is room that nothing names, which the next opening finds as a gap.
  *
- * <p><b>Write order</b> for a new place: (a) the volume is grown if need be, and room is made for a
- * footer at its end, (b) what is not known to be zero in the place is made zero, (c) the bitmap is
+ * <p><b>Write order</b> for a new place: (a) the volume is grown if need be, as {@link VhdEnd}
+ * tells, (b) what is not known to be zero in the place is made zero, (c) the bitmap is
  * written, which also makes sure that there is room for it: as zeros, or as ones where {@link
  * Listener#isCalledFull} says so.
  *
@@ -35,6 +35,9 @@ final class VhdSpace {
          * written is zero.
          */
         boolean isCalledFull(int block);
+
+        /** How many blocks may still come to need a place. */
+        int blocksWithoutPlace();
 
         /** The block has its place, with its bitmap on the device. */
         void placed(int block, long sector);
@@ -92,13 +95,7 @@ final class VhdSpace {
     /** The first sector behind everything that ever was in use. */
     private long usedEnd;
 
-    /** The volume is getting larger, or room for the footer at its end. */
-    private boolean growing;
-
-    /** There is room for a footer in the last sector of the volume. */
-    private boolean endReserved = true;
-
-    private final BlockCompletion endReservedNow = this::endReservedNow;
+    private final VhdEnd end;
 
     /**
      * @param volumeBytes the size of the volume when the image was read
@@ -111,6 +108,7 @@ final class VhdSpace {
         this.fixedEnd = table.fixedEnd();
         this.aligned = table.aligned();
         this.zeroFrom = volumeBytes;
+        this.end = new VhdEnd(io, volumeBytes, this::goOn);
         this.gaps = new ArrayDeque<>(table.gaps());
         this.nextFree = table.dataEnd() / SECTOR;
         this.usedEnd = nextFree;
@@ -171,31 +169,22 @@ final class VhdSpace {
         return false;
     }
 
-    /**
-     * The data behind the bitmap begins at a page. The last sector of the volume stays free for the
-     * footer.
-     */
+    /** The data behind the bitmap begins at a page. */
     private void placeAtEnd(Allocation allocation) {
         long data = roundUp(nextFree + bitmapSectors);
-        long end = (data + blockSectors) * SECTOR;
         if (data + blockSectors > LAST_SECTOR) {
             io.host().context().atEndOfTurn(() -> finish(allocation, IoStatus.NO_SPACE));
             return;
         }
-        if (end + VhdFooter.BYTES > io.host().device().geometry().sizeBytes()) {
-            if (!growing) {
-                growing = true;
-                io.host().grow(end + VhdFooter.BYTES, this::grown);
-            }
-            return;
-        }
-        if (!endReserved) {
-            reserveEnd();
+        long blockEnd = (data + blockSectors) * SECTOR;
+        if (!end.reaches(blockEnd)) {
+            end.extend(blockEnd, bytesToCome());
             return;
         }
         allocation.sector = data - bitmapSectors;
         allocation.atEnd = true;
         nextFree = data + blockSectors;
+        extendAhead();
         zeroPlace(allocation, zeroFrom);
     }
 
@@ -203,33 +192,30 @@ final class VhdSpace {
         return (sector + PAGE_SECTORS - 1) / PAGE_SECTORS * PAGE_SECTORS;
     }
 
-    private void grown(IoStatus status) {
-        growing = false;
-        endReserved = endReserved && status != IoStatus.OK;
-        goOn(status);
+    /** Has the volume grow if it should; the image is being written. */
+    void extendAhead() {
+        end.extendAhead(nextFree * SECTOR, bytesToCome());
     }
 
-    /**
-     * Takes the space of the last sector of the volume, so that the image can be closed with a
-     * footer there however full the store is by then.
-     */
-    private void reserveEnd() {
-        if (!growing) {
-            growing = true;
-            long end = io.host().device().geometry().sizeBytes() / SECTOR * SECTOR;
-            io.writeZeros(end - SECTOR, SECTOR, null, endReservedNow);
-        }
+    /** How much room blocks may take that have no place yet, in bytes. */
+    private long bytesToCome() {
+        long most = Math.max(0, LAST_SECTOR - nextFree) * SECTOR;
+        return Math.min(most, listener.blocksWithoutPlace() * placeBytes());
     }
 
-    private void endReservedNow(BlockRequest write) {
-        if (io.defers(endReservedNow, write)) {
-            return;
-        }
-        IoStatus status = write.status;
-        io.giveBack(write);
-        growing = false;
-        endReserved = status == IoStatus.OK;
-        goOn(status);
+    private long placeBytes() {
+        return roundUp(bitmapSectors + blockSectors) * SECTOR;
+    }
+
+    /** As {@link VhdEnd#rest}. */
+    void rest(Runnable whenAtRest) {
+        end.rest(whenAtRest);
+    }
+
+    /** Grows ahead again after a {@link #rest}. */
+    void goOn(Runnable whenDone) {
+        end.goOn();
+        whenDone.run();
     }
 
     private void goOn(IoStatus status) {

@@ -70,7 +70,7 @@ class LiveMergeTest {
         store = new FolderStore(directory);
         engine =
                 new VdiEngine(
-                        EngineContext.defaults(clock, (lane, thrown) -> trouble = thrown)
+                        EngineContext.defaults(clock, (lane, thrown) -> note(thrown))
                                 .withLanes(2));
         disks =
                 new Disks(
@@ -136,7 +136,16 @@ class LiveMergeTest {
                 }
             }
         } catch (RuntimeException | Error e) {
-            trouble = e;
+            note(e);
+        }
+    }
+
+    /** The first failure tells why; a client that waits in vain because of it fails later. */
+    private synchronized void note(Throwable failure) {
+        if (trouble == null) {
+            trouble = failure;
+        } else {
+            trouble.addSuppressed(failure);
         }
     }
 

@@ -152,7 +152,6 @@ public final class FolderStore implements VolumeStore {
                 Files.createFile(path(create.id()));
                 attributes.put(create.id(), create.attributes());
             }
-            case VolumeChange.Link link -> Files.createLink(path(link.to()), path(link.from()));
             case VolumeChange.Rename rename -> {
                 Files.move(
                         path(rename.from()),

@@ -6,9 +6,13 @@ import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Call;
 import dev.varve.hv.xenapi.Handlers;
 import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.SrDriver;
 import dev.varve.vdi.ErrorCode;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** Connections of repositories to hosts. */
 final class PbdResource {
@@ -39,25 +43,42 @@ final class PbdResource {
                 new RecordFields(call).take("SR", "host", "device_config", "other_config");
         ApiObject sr = stack.database().get("SR", (String) fields.get("SR"));
         ApiObject host = stack.database().get("host", (String) fields.get("host"));
-        validate(sr, call.fields("record").get("device_config"));
+        Map<String, String> config = config(fields.get("device_config"));
+        validate(sr, config);
         try (var _ = stack.operations().begin(sr, "pbd_create", stack.task(call))) {
             for (ApiObject other : stack.database().referring("PBD", "SR", sr.ref())) {
                 if (other.text("host").equals(host.ref())) {
                     throw ErrorCode.PBD_EXISTS.with(sr.ref(), host.ref(), other.ref());
                 }
             }
+            fields.put("device_config", keep(sr, config));
             return stack.database().create("PBD", stack.env().random().uuid(), fields).ref();
         }
     }
 
-    private void validate(ApiObject sr, Object config) {
-        Map<String, String> values = new java.util.TreeMap<>();
-        if (config instanceof Map<?, ?> map) {
+    private static Map<String, String> config(Object sent) {
+        Map<String, String> values = new TreeMap<>();
+        if (sent instanceof Map<?, ?> map) {
             map.forEach((key, value) -> values.put((String) key, (String) value));
         }
-        new DeviceConfig(values)
-                .refuseUnknown(
-                        stack.repositories().drivers().require(sr.text("type")).configuration());
+        return values;
+    }
+
+    private SrDriver driver(ApiObject sr) {
+        return stack.repositories().drivers().require(sr.text("type"));
+    }
+
+    /** A secret that does not exist yet may follow, before it is plugged in. */
+    private void validate(ApiObject sr, Map<String, String> config) {
+        new DeviceConfig(config).refuseUnknown(driver(sr).configuration());
+    }
+
+    private Map<String, String> keep(ApiObject sr, Map<String, String> config) {
+        return stack.repositories().secrets().keep(driver(sr), config);
+    }
+
+    private List<ApiObject> ownedSecrets(ApiObject pbd) {
+        return stack.repositories().secrets().owned(pbd.map("device_config"));
     }
 
     private void refusePlugged(ApiObject pbd) {
@@ -71,7 +92,9 @@ final class PbdResource {
         ApiObject pbd = get(call);
         try (var _ = stack.operations().begin(repository(pbd), "pbd_destroy", stack.task(call))) {
             refusePlugged(pbd);
-            stack.database().delete(java.util.List.of(pbd));
+            List<ApiObject> gone = new ArrayList<>(ownedSecrets(pbd));
+            gone.add(pbd);
+            stack.database().delete(gone);
         }
     }
 
@@ -93,8 +116,13 @@ final class PbdResource {
     private void setDeviceConfig(Call call) {
         ApiObject pbd = get(call);
         refusePlugged(pbd);
-        validate(repository(pbd), call.arg("value"));
-        stack.database()
-                .update("PBD", pbd.ref(), row -> row.with("device_config", call.arg("value")));
+        ApiObject sr = repository(pbd);
+        Map<String, String> config = config(call.arg("value"));
+        validate(sr, config);
+        Map<String, String> kept = keep(sr, config);
+        List<ApiObject> former = new ArrayList<>(ownedSecrets(pbd));
+        former.removeIf(secret -> kept.containsValue(secret.uuid()));
+        stack.database().update("PBD", pbd.ref(), row -> row.with("device_config", kept));
+        stack.database().delete(former);
     }
 }

@@ -29,6 +29,7 @@ public final class Resources {
 
     /** Binds what the schema does not generate. */
     public void bind(Handlers handlers) {
+        new HostResource(stack).bind(handlers);
         sr.bind(handlers);
         new PbdResource(stack).bind(handlers);
         vdi.bind(handlers);

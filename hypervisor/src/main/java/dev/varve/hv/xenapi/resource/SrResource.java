@@ -2,19 +2,23 @@
 
 package dev.varve.hv.xenapi.resource;
 
-import dev.varve.hv.storage.SrManager;
 import dev.varve.hv.xenapi.ApiObject;
 import dev.varve.hv.xenapi.Call;
 import dev.varve.hv.xenapi.Handlers;
+import dev.varve.sr.spi.AttachedSr;
 import dev.varve.sr.spi.DeviceConfig;
+import dev.varve.sr.spi.PathHealth;
 import dev.varve.sr.spi.ProbeResult;
 import dev.varve.sr.spi.SrCapability;
 import dev.varve.sr.spi.SrContext;
 import dev.varve.sr.spi.SrDriver;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
+import dev.varve.vdi.disk.VdiInfo;
+import dev.varve.vdi.store.VolumeId;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -40,6 +44,8 @@ final class SrResource {
                 .bind("SR.introduce", this::introduce)
                 .bind("SR.probe", this::probe)
                 .bind("SR.get_supported_types", _ -> stack.repositories().drivers().types())
+                .bind("SR.get_paths", this::paths)
+                .bind("SR.get_handback_problems", this::handbackProblems)
                 .bindVoid("SR.forget", this::forget)
                 .bindVoid("SR.destroy", this::destroy)
                 .bindVoid("SR.scan", this::scan)
@@ -55,8 +61,7 @@ final class SrResource {
     private String create(Call call) {
         requireThisHost(call.text("host"));
         SrDriver driver = stack.repositories().drivers().require(call.text("type"));
-        DeviceConfig config = new DeviceConfig(call.map("device_config"));
-        config.refuseUnknown(driver.configuration());
+        DeviceConfig config = config(call, driver);
         UUID uuid = stack.env().random().uuid();
         ApiObject sr = row(call, uuid);
         try (var _ = stack.operations().begin(sr, "plug", stack.task(call))) {
@@ -65,15 +70,21 @@ final class SrResource {
         return sr.ref();
     }
 
+    private DeviceConfig config(Call call, SrDriver driver) {
+        return stack.repositories().secrets().resolve(driver, call.map("device_config"));
+    }
+
     private void make(Call call, SrDriver driver, ApiObject sr, DeviceConfig config) {
         SrContext context = stack.repositories().context(call.operation());
         try {
-            driver.create(SrManager.identity(sr), config, context);
+            driver.create(stack.repositories().identity(sr), config, context);
         } catch (RuntimeException e) {
             stack.repositories().forgetRows(sr);
             throw e;
         }
-        ApiObject pbd = connection(sr, call.text("host"), config.values());
+        Map<String, String> kept =
+                stack.repositories().secrets().keep(driver, call.map("device_config"));
+        ApiObject pbd = connection(sr, call.text("host"), kept);
         try {
             stack.repositories().plug(pbd.ref(), call.operation());
         } catch (RuntimeException e) {
@@ -92,7 +103,7 @@ final class SrResource {
             RuntimeException failure) {
         stack.repositories().forgetRows(sr);
         try {
-            driver.destroy(SrManager.identity(sr), config, context);
+            driver.destroy(stack.repositories().identity(sr), config, context);
         } catch (RuntimeException e) {
             failure.addSuppressed(e);
         }
@@ -146,10 +157,46 @@ final class SrResource {
     private String probe(Call call) {
         requireThisHost(call.text("host"));
         SrDriver driver = stack.repositories().drivers().require(call.text("type"));
-        DeviceConfig config = new DeviceConfig(call.map("device_config"));
-        config.refuseUnknown(driver.configuration());
-        ProbeResult found = driver.probe(config, stack.repositories().context(call.operation()));
+        ProbeResult found = driver.probe(config(call, driver), stack.repositories().context(call.operation()));
         return ProbeXml.of(found);
+    }
+
+    private List<Map<String, String>> paths(Call call) {
+        ApiObject sr = get(call.self());
+        return stack.repositories().paths(sr.ref()).stream().map(SrResource::path).toList();
+    }
+
+    private static Map<String, String> path(PathHealth path) {
+        return Map.of(
+                "device", path.device(),
+                "path", path.path(),
+                "state", path.healthy() ? "active" : "failed",
+                "failures", Long.toString(path.failures()),
+                "last_error", path.lastError());
+    }
+
+    private List<String> handbackProblems(Call call) {
+        ApiObject sr = get(call.self());
+        return stack.repositories()
+                .session(sr.ref())
+                .sr()
+                .handback(images(sr, call))
+                .orElseThrow(() -> ErrorCode.SR_OPERATION_NOT_SUPPORTED.with(sr.ref()));
+    }
+
+    private List<AttachedSr.Image> images(ApiObject sr, Call call) {
+        List<VdiInfo> disks = stack.disks(sr).scan(call.operation());
+        Map<UUID, VolumeId> ids = new HashMap<>();
+        disks.forEach(disk -> ids.put(disk.uuid(), new VolumeId(disk.kind(), disk.uuid())));
+        return disks.stream()
+                .filter(disk -> disk.kind().isDisk())
+                .map(
+                        disk ->
+                                new AttachedSr.Image(
+                                        ids.get(disk.uuid()),
+                                        disk.virtualSizeBytes(),
+                                        disk.parent().map(ids::get)))
+                .toList();
     }
 
     private void refusePlugged(ApiObject sr) {
@@ -186,8 +233,8 @@ final class SrResource {
                     .drivers()
                     .require(sr.text("type"))
                     .destroy(
-                            SrManager.identity(sr),
-                            SrManager.config(pbd),
+                            stack.repositories().identity(sr),
+                            stack.repositories().config(pbd),
                             stack.repositories().context(call.operation()));
             stack.repositories().forgetRows(sr);
         }

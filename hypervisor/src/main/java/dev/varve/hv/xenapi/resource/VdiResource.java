@@ -77,7 +77,8 @@ final class VdiResource {
                         (Long) fields.get("virtual_size"),
                         (String) fields.getOrDefault("name_label", ""),
                         (String) fields.getOrDefault("name_description", ""),
-                        (Boolean) fields.getOrDefault("read_only", false));
+                        (Boolean) fields.getOrDefault("read_only", false),
+                        isThick(fields));
         try (var _ = stack.operations().begin(sr, "vdi_create", stack.task(call))) {
             return stack.repositories()
                     .working(
@@ -104,6 +105,19 @@ final class VdiResource {
             }
         }
         return VolumeKind.VHD;
+    }
+
+    private static boolean isThick(Map<String, Object> fields) {
+        Map<?, ?> config = (Map<?, ?>) fields.getOrDefault("sm_config", Map.of());
+        Object allocation = config.get("allocation");
+        boolean thick = "thick".equals(allocation);
+        if (allocation != null && !thick && !"thin".equals(allocation)) {
+            throw ErrorCode.VALUE_NOT_SUPPORTED.with(
+                    "sm_config:allocation",
+                    allocation.toString(),
+                    "a disk is allocated thin or thick");
+        }
+        return thick;
     }
 
     private String row(ApiObject sr, VdiInfo made, Map<String, Object> fields) {

@@ -239,6 +239,19 @@ final class StorageClasses {
                                 .needs(SrCapability.SR_UPDATE)
                                 .param("sr", ref("SR"), "the repository")
                                 .raises(ErrorCode.SR_NOT_ATTACHED),
+                        b.method("get_paths", "How the paths of this host to its medium do.")
+                                .param("sr", ref("SR"), "the repository")
+                                .returns(new ApiType.SetOf(TEXT_MAP))
+                                .raises(ErrorCode.SR_NOT_ATTACHED),
+                        b.method(
+                                        "get_handback_problems",
+                                        "What would go wrong if it were given back to the"
+                                                + " reference stack now.")
+                                .param("sr", ref("SR"), "the repository")
+                                .returns(TEXTS)
+                                .raises(
+                                        ErrorCode.SR_NOT_ATTACHED,
+                                        ErrorCode.SR_OPERATION_NOT_SUPPORTED),
                         b.method("get_supported_types", "The types that drivers are there for.")
                                 .returns(TEXTS))
                 .build();

@@ -38,7 +38,7 @@ final class Ext4 {
 
     private Ext4() {}
 
-    /** Makes a file system; nothing of what was on the device is left to be recognised. */
+    /** Makes a file system; nothing of what was there is left to be recognised. */
     static void make(HostDevice device, UUID uuid) {
         wipe(device);
         MKFS.require(

@@ -60,12 +60,22 @@ record ExtMount(Path point, Path path) {
         HostDevice device = HostDevice.of(path);
         Optional<MountTable.Mount> present = MountTable.read().at(point);
         if (present.isPresent()) {
-            if (!present.get().device().equals(device.number()) || !leave()) {
+            if (!ExtVolume.of(device).isOf(present.get().device()) || !leave()) {
                 requireOurs(device, present.get());
                 return;
             }
         }
-        requireMountable(device);
+        ExtVolume volume = ExtVolume.of(device);
+        requireFree(volume);
+        volume.with(
+                node -> {
+                    mount(node, volume);
+                    return true;
+                });
+    }
+
+    private void mount(HostDevice device, ExtVolume volume) {
+        requireMountable(device, volume);
         try {
             Files.createDirectories(point);
         } catch (IOException e) {
@@ -90,20 +100,27 @@ record ExtMount(Path point, Path path) {
 
     /** Somebody else uses the mount, so it stays; another device's is not to be used. */
     private void requireOurs(HostDevice device, MountTable.Mount present) {
-        if (!present.device().equals(device.number())) {
+        if (!ExtVolume.of(device).isOf(present.device())) {
             throw ErrorCode.SR_MOUNT.because(
                     "at %s another device is mounted, %s and not %s; unmount it"
                             .formatted(point, present.source(), path));
         }
     }
 
-    private void requireMountable(HostDevice device) {
-        List<MountTable.Mount> mounts = MountTable.read().of(device.number());
+    private void requireFree(ExtVolume volume) {
+        List<MountTable.Mount> mounts = volume.mounts();
         if (!mounts.isEmpty()) {
             throw ErrorCode.DEVICE_IN_USE.because(
                     "the device %s is mounted at %s; unmount it first"
                             .formatted(path, mounts.getFirst().point()));
         }
+        if (volume.group().isPresent()) {
+            // The kernel may have mapped the volume group for somebody else.
+            volume.device().requireUnused();
+        }
+    }
+
+    private void requireMountable(HostDevice device, ExtVolume volume) {
         Optional<Signature> content = Signature.of(device);
         if (!content.map(Signature::type).equals(Optional.of(Ext4.TYPE))) {
             throw ErrorCode.SR_UNAVAILABLE.because(
@@ -116,8 +133,15 @@ record ExtMount(Path point, Path path) {
         if (Ext4.Superblock.read(device).hasErrors()) {
             throw ErrorCode.SR_FILESYSTEM.because(
                     "the file system on %s is marked as damaged; look at it with e2fsck -fn %s, repair it with e2fsck -f %s, and plug the repository in again"
-                            .formatted(path, path, path));
+                            .formatted(path, place(volume), place(volume)));
         }
+    }
+
+    /** How the programs of the file system find it on the device. */
+    private String place(ExtVolume volume) {
+        return volume.group()
+                .map(group -> "'%s?offset=%d'".formatted(path, group.offset()))
+                .orElse(path.toString());
     }
 
     /**

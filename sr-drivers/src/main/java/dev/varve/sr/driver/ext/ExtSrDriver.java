@@ -2,10 +2,12 @@
 
 package dev.varve.sr.driver.ext;
 
+import dev.varve.sr.block.FileMedium;
 import dev.varve.sr.files.DirectorySr;
 import dev.varve.sr.host.HostDevice;
 import dev.varve.sr.host.MountTable;
 import dev.varve.sr.host.Signature;
+import dev.varve.sr.lvm.MediumContent;
 import dev.varve.sr.spi.AttachedSr;
 import dev.varve.sr.spi.ConfigKey;
 import dev.varve.sr.spi.DeviceConfig;
@@ -26,11 +28,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Supplier;
 
 /**
  * The repository type {@code ext}: a disk or a partition with an ext4 file system of its own, which
- * holds what a repository of type {@code file} holds. The UUID of the file system is that of the
- * repository.
+ * holds what a repository of type {@code file} holds. The file system lies in a volume group as the
+ * reference stack makes it, see {@link ExtVolume}, or on the device itself. Its UUID is that of the
+ * repository where it was made here.
  *
  * <p><b>Durability:</b> a crash while one is made leaves a file system without a repository, which
  * {@code force} makes anew; a crash while one is removed leaves one that can be removed again.
@@ -42,15 +46,25 @@ public final class ExtSrDriver implements SrDriver {
     private static final String DEVICE = "device";
     private static final String FORCE = "force";
 
+    /** How new repositories are laid out; those that are there are taken as they are. */
+    enum Layout {
+        /** In a volume group, as the reference stack has them. */
+        GROUP,
+        /** On the device itself, as earlier releases made them. */
+        BARE
+    }
+
     private final boolean root;
+    private final Layout layout;
 
     /** The driver for the user that this process runs as. */
     public ExtSrDriver() {
-        this("root".equals(System.getProperty("user.name")));
+        this("root".equals(System.getProperty("user.name")), Layout.GROUP);
     }
 
-    ExtSrDriver(boolean root) {
+    ExtSrDriver(boolean root, Layout layout) {
         this.root = root;
+        this.layout = layout;
     }
 
     @Override
@@ -161,32 +175,61 @@ public final class ExtSrDriver implements SrDriver {
             return new ProbeResult(List.of(), candidates());
         }
         HostDevice device = HostDevice.of(path(config));
-        Optional<Signature> content = Signature.of(device);
-        Optional<ProbeResult.Found> found =
-                content.filter(signature -> signature.type().equals(Ext4.TYPE))
-                        .flatMap(_ -> found(device));
+        List<Signature> content = content(device);
+        boolean possible =
+                content.stream()
+                        .map(Signature::type)
+                        .anyMatch(type -> type.equals(Ext4.TYPE) || type.equals(MediumContent.MEMBER));
+        Optional<ProbeResult.Found> found = possible ? find(device) : Optional.empty();
         return found.map(repository -> new ProbeResult(List.of(repository)))
                 .orElseGet(() -> new ProbeResult(List.of(), List.of(describe(device, content))));
     }
 
-    private static Optional<ProbeResult.Found> found(HostDevice device) {
-        List<MountTable.Mount> mounts = MountTable.read().of(device.number());
-        Optional<SrIdentity> identity =
-                mounts.isEmpty()
-                        ? Ext4.identity(device)
-                        : DirectorySr.find(mounts.getFirst().point());
+    /** A volume group of another kind is other content, and no error of a look. */
+    private static Optional<ProbeResult.Found> find(HostDevice device) {
+        ExtVolume volume;
+        try {
+            volume = ExtVolume.of(device);
+        } catch (StorageException e) {
+            if (e.code() != ErrorCode.SR_UNAVAILABLE) {
+                throw e;
+            }
+            return Optional.empty();
+        }
+        return found(volume);
+    }
+
+    private static Optional<ProbeResult.Found> found(ExtVolume volume) {
+        List<MountTable.Mount> mounts = volume.mounts();
+        return mounts.isEmpty()
+                ? volume.with(
+                        node ->
+                                found(
+                                        volume,
+                                        identity(volume, Ext4.identity(node)),
+                                        () -> Ext4.Superblock.read(node).space()))
+                : found(
+                        volume,
+                        identity(volume, DirectorySr.find(mounts.getFirst().point())),
+                        () -> DirectorySr.space(mounts.getFirst().point()));
+    }
+
+    /** The reference stack keeps no more of a repository with its data than its UUID. */
+    private static Optional<SrIdentity> identity(ExtVolume volume, Optional<SrIdentity> kept) {
+        return kept.or(
+                () -> volume.group().map(group -> new SrIdentity(group.sr(), "", "", Map.of())));
+    }
+
+    private static Optional<ProbeResult.Found> found(
+            ExtVolume volume, Optional<SrIdentity> identity, Supplier<StoreSpace> space) {
+        String path = volume.device().given().toString();
         return identity.map(
                 repository ->
                         new ProbeResult.Found(
                                 repository,
-                                Map.of(DEVICE, device.given().toString()),
-                                Optional.of(space(device, mounts))));
-    }
-
-    private static StoreSpace space(HostDevice device, List<MountTable.Mount> mounts) {
-        return mounts.isEmpty()
-                ? Ext4.Superblock.read(device).space()
-                : DirectorySr.space(mounts.getFirst().point());
+                                Map.of(DEVICE, path),
+                                Optional.of(space.get()),
+                                List.of(path)));
     }
 
     /** The devices that are large enough and that nobody uses, whatever is on them. */
@@ -194,10 +237,18 @@ public final class ExtSrDriver implements SrDriver {
         List<ProbeResult.Device> candidates = new ArrayList<>();
         for (HostDevice device : HostDevice.all()) {
             if (device.sizeBytes() >= MINIMUM_BYTES && !device.isReadOnly() && isFree(device)) {
-                candidates.add(describe(device, Signature.of(device)));
+                candidates.add(describe(device, content(device)));
             }
         }
         return candidates;
+    }
+
+    /** What this program recognises on a device, or else {@code blkid}. */
+    private static List<Signature> content(HostDevice device) {
+        try (FileMedium medium = FileMedium.open(device.node(), device.blockBytes(), false)) {
+            List<Signature> known = MediumContent.of(medium);
+            return known.isEmpty() ? Signature.of(device).stream().toList() : known;
+        }
     }
 
     private static boolean isFree(HostDevice device) {
@@ -210,14 +261,14 @@ public final class ExtSrDriver implements SrDriver {
         }
     }
 
-    private static ProbeResult.Device describe(HostDevice device, Optional<Signature> content) {
+    private static ProbeResult.Device describe(HostDevice device, List<Signature> content) {
         return new ProbeResult.Device(
                 device.given().toString(),
                 device.sizeBytes(),
                 device.property("vendor"),
                 device.property("model"),
                 device.property("serial"),
-                content.map(Signature::describe).orElse(""));
+                Signature.describe(content));
     }
 
     // ---- making
@@ -227,14 +278,13 @@ public final class ExtSrDriver implements SrDriver {
         ExtMount mount = mount(identity, config, context);
         HostDevice device = suitable(mount.path());
         if (!isForced(config)) {
-            Signature.of(device)
-                    .ifPresent(
-                            content -> {
-                                throw ErrorCode.SR_EXISTS.because(occupied(device, content));
-                            });
+            List<Signature> content = content(device);
+            if (!content.isEmpty()) {
+                throw ErrorCode.SR_EXISTS.because(occupied(device, content));
+            }
         }
         try {
-            Ext4.make(device, identity.uuid());
+            make(device, identity.uuid(), context);
             mount.mount();
             DirectorySr.create(mount.point(), identity);
             mount.unmount();
@@ -242,6 +292,19 @@ public final class ExtSrDriver implements SrDriver {
             undo(mount, device, e);
             throw e;
         }
+    }
+
+    private void make(HostDevice device, UUID uuid, SrContext context) {
+        Ext4.wipe(device);
+        ExtVolume volume =
+                layout == Layout.GROUP
+                        ? ExtVolume.make(device, uuid, context)
+                        : ExtVolume.bare(device);
+        volume.with(
+                node -> {
+                    Ext4.make(node, uuid);
+                    return true;
+                });
     }
 
     private static HostDevice suitable(Path path) {
@@ -259,11 +322,11 @@ public final class ExtSrDriver implements SrDriver {
         return device;
     }
 
-    private static String occupied(HostDevice device, Signature content) {
+    private static String occupied(HostDevice device, List<Signature> content) {
         return ("the device %s is not empty: it holds %s; introduce the repository that is there"
                         + " (sr-probe shows it), or give device-config:force=true to lose what is"
                         + " there")
-                .formatted(device.given(), content.describe());
+                .formatted(device.given(), Signature.describe(content));
     }
 
     private static void undo(ExtMount mount, HostDevice device, StorageException failure) {
@@ -283,11 +346,19 @@ public final class ExtSrDriver implements SrDriver {
         requireRepository(mount.path(), identity.uuid());
         mount.mount();
         try {
+            if (isOfReference(mount.path())) {
+                DirectorySr.adopt(mount.point(), identity);
+            }
             return new ExtSr(mount, DirectorySr.attach(mount.point(), identity, context));
         } catch (StorageException e) {
             unmountAfter(mount, e);
             throw e;
         }
+    }
+
+    /** The name of its group says which repository it is, even while it holds no disks. */
+    private static boolean isOfReference(Path path) {
+        return ExtVolume.of(HostDevice.of(path)).group().isPresent();
     }
 
     /** Another repository's device is told before it is mounted, which would write to it. */
@@ -298,8 +369,9 @@ public final class ExtSrDriver implements SrDriver {
                 content.isPresent()
                         && content.get().type().equals(Ext4.TYPE)
                         && !content.get().uuid().equals(uuid.toString());
-        if (other) {
-            found(device)
+        ExtVolume volume = ExtVolume.of(device);
+        if (other || volume.group().filter(group -> !group.sr().equals(uuid)).isPresent()) {
+            found(volume)
                     .map(ProbeResult.Found::identity)
                     .filter(found -> !found.uuid().equals(uuid))
                     .ifPresent(
@@ -345,13 +417,22 @@ public final class ExtSrDriver implements SrDriver {
             throw ErrorCode.SR_IN_USE.because(
                     "the repository on " + mount.path() + " is attached; detach it first");
         }
-        Ext4.wipe(HostDevice.of(mount.path()));
+        ExtVolume volume = ExtVolume.of(HostDevice.of(mount.path()));
+        if (volume.group().isPresent()) {
+            volume.with(
+                    node -> {
+                        Ext4.wipe(node);
+                        return true;
+                    });
+        }
+        Ext4.wipe(volume.device());
     }
 
     /** Whether an earlier attempt came as far as the file system itself. */
     private static boolean isRemoved(ExtMount mount, UUID uuid) {
         return DirectorySr.find(mount.point()).isEmpty()
-                && Signature.of(HostDevice.of(mount.path()))
+                && ExtVolume.of(HostDevice.of(mount.path()))
+                        .with(Signature::of)
                         .filter(
                                 content ->
                                         content.uuid().equals(uuid.toString())

@@ -54,7 +54,7 @@ final class LoginCodec {
         byte[] bytes = serialize(pdu, request.data());
         // An ISID of the codec loses bytes where the fourth one is over 7F: ours takes its place.
         for (int i = 0; i < ISID_BYTES; i++) {
-            bytes[ISID_OFFSET + i] = (byte) (request.isid() >>> 8 * (ISID_BYTES - 1 - i));
+            bytes[ISID_OFFSET + i] = (byte) (request.isid() >>> (8 * (ISID_BYTES - 1 - i)));
         }
         return bytes;
     }

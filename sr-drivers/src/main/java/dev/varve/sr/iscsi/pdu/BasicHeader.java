@@ -95,7 +95,7 @@ public class BasicHeader {
 
     /** Says how long its data segment is, in bytes and without padding. */
     public final void setDataSegmentBytes(int length) {
-        putInt(4, byteAt(4) << 24 | length & MAX_DATA_SEGMENT_BYTES);
+        putInt(4, byteAt(4) << 24 | (length & MAX_DATA_SEGMENT_BYTES));
     }
 
     /** How many bytes a data segment takes on the wire: up to the next multiple of four. */

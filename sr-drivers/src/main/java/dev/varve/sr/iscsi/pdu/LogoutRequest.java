@@ -20,7 +20,7 @@ public final class LogoutRequest extends RequestHeader {
 
     /** Makes it an immediate one for a reason. */
     public void begin(int reason) {
-        begin(Opcode.LOGOUT_REQUEST, FINAL | reason & REASON_MASK);
+        begin(Opcode.LOGOUT_REQUEST, FINAL | (reason & REASON_MASK));
         setImmediate();
     }
 

@@ -70,7 +70,7 @@ public final class ScsiCommand extends RequestHeader {
 
     /** Sets the task attribute. */
     public void setAttribute(int attribute) {
-        putByte(1, byteAt(1) & ~ATTRIBUTE_MASK | attribute & ATTRIBUTE_MASK);
+        putByte(1, (byteAt(1) & ~ATTRIBUTE_MASK) | (attribute & ATTRIBUTE_MASK));
     }
 
     /** How many bytes the command is expected to move. */

@@ -26,7 +26,7 @@ public final class TaskManagementRequest extends RequestHeader {
 
     /** Makes it an immediate one of a function that refers to no single task. */
     public void begin(int function) {
-        begin(Opcode.TASK_MANAGEMENT_REQUEST, FINAL | function & FUNCTION_MASK);
+        begin(Opcode.TASK_MANAGEMENT_REQUEST, FINAL | (function & FUNCTION_MASK));
         setImmediate();
         putInt(20, NO_TAG);
     }

@@ -102,7 +102,7 @@ final class ControlConnection implements AutoCloseable {
     // ---- a command
 
     /** What a command has to do with its data. */
-    private final class Transfer {
+    private static final class Transfer {
         final int tag;
         final long lun;
         final byte[] out;
@@ -258,7 +258,7 @@ final class ControlConnection implements AutoCloseable {
         }
         int told =
                 (data.get(ValueLayout.JAVA_BYTE, 0) & 0xFF) << 8
-                        | data.get(ValueLayout.JAVA_BYTE, 1) & 0xFF;
+                        | (data.get(ValueLayout.JAVA_BYTE, 1) & 0xFF);
         return Sense.parse(data, 2, Math.min(told, data.byteSize() - 2));
     }
 

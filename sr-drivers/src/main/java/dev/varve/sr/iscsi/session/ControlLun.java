@@ -38,6 +38,7 @@ public final class ControlLun {
     private Capacity capacity;
     private final BlockLimits limits;
     private final Provisioning provisioning;
+    private final int transferBlocks;
     private long lossesSeen;
 
     /** Finds out how large the LUN is and what it can do. */
@@ -46,9 +47,16 @@ public final class ControlLun {
         this.port = session.port(lun);
         this.inquiry = new UnitInquiry(port);
         this.capacity = checked(inquiry.capacity());
-        this.limits = capacity.isThin() ? inquiry.limits() : BlockLimits.UNKNOWN;
+        this.limits = inquiry.limits();
+        this.transferBlocks = transferBlocks(capacity, limits);
         this.provisioning = capacity.isThin() ? inquiry.provisioning() : Provisioning.NONE;
         this.lossesSeen = session.losses();
+    }
+
+    private static int transferBlocks(Capacity capacity, BlockLimits limits) {
+        int blocks = TRANSFER_BYTES / capacity.blockBytes();
+        long most = limits.maxTransferBlocks();
+        return most == 0 ? blocks : (int) Math.min(most, blocks);
     }
 
     private Capacity checked(Capacity found) {
@@ -91,7 +99,7 @@ public final class ControlLun {
         return now;
     }
 
-    /** The limits of its commands; {@link BlockLimits#UNKNOWN} for a LUN that is not thin. */
+    /** The limits of its commands; {@link BlockLimits#UNKNOWN} where it tells none. */
     public BlockLimits limits() {
         return limits;
     }
@@ -127,7 +135,7 @@ public final class ControlLun {
         check(block, count);
         int size = capacity.blockBytes();
         byte[] all = new byte[Math.multiplyExact(count, size)];
-        int step = TRANSFER_BYTES / size;
+        int step = transferBlocks;
         for (int done = 0; done < count; done += step) {
             int part = Math.min(step, count - done);
             byte[] data = readOnce(block + done, part);
@@ -159,8 +167,9 @@ public final class ControlLun {
             throw new IllegalArgumentException(data.length + " bytes are not whole blocks");
         }
         check(block, data.length / size);
-        for (int done = 0; done < data.length; done += TRANSFER_BYTES) {
-            int end = Math.min(data.length, done + TRANSFER_BYTES);
+        int step = transferBlocks * size;
+        for (int done = 0; done < data.length; done += step) {
+            int end = Math.min(data.length, done + step);
             byte[] part = Arrays.copyOfRange(data, done, end);
             long first = block + done / size;
             writeOnce(first, part);
@@ -214,7 +223,7 @@ public final class ControlLun {
     }
 
     private void writeZeros(long block, long count) {
-        int step = TRANSFER_BYTES / capacity.blockBytes();
+        int step = transferBlocks;
         for (long done = 0; done < count; done += step) {
             int part = (int) Math.min(step, count - done);
             writeOnce(block + done, new byte[part * capacity.blockBytes()]);

@@ -25,6 +25,7 @@ import org.slf4j.LoggerFactory;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A session with a target for control work. It connects when it is first used, and again, under the
@@ -46,7 +47,7 @@ import java.util.List;
  */
 public final class ControlSession implements AutoCloseable {
     /** How long a command may take with all that is tried again, in milliseconds. */
-    public static final long DEFAULT_TIMEOUT_MILLIS = 30_000;
+    public static final long DEFAULT_TIMEOUT_MILLIS = 60_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(ControlSession.class);
     private static final int LUN_LIST_ROOM = 8 + 512 * Long.BYTES;
@@ -61,7 +62,7 @@ public final class ControlSession implements AutoCloseable {
     private ControlConnection connection;
     private boolean everConnected;
     private boolean closed;
-    private volatile long losses;
+    private final AtomicLong losses = new AtomicLong();
 
     /**
      * One that is not connected yet.
@@ -89,7 +90,7 @@ public final class ControlSession implements AutoCloseable {
 
     /** How often what had not been flushed may have been lost: resets, and connections made again. */
     public long losses() {
-        return losses;
+        return losses.get();
     }
 
     /** A way to one of the LUNs, by the eight bytes of its number. */
@@ -175,7 +176,7 @@ public final class ControlSession implements AutoCloseable {
 
     private void noteLoss(ScsiOutcome outcome) {
         if (isAttention(outcome) && Sense.code(outcome.sense()) == Sense.RESET_OCCURRED) {
-            losses++;
+            losses.incrementAndGet();
         }
     }
 
@@ -244,7 +245,7 @@ public final class ControlSession implements AutoCloseable {
         }
         LoggedIn session = connector.logIn(spec, deadline);
         if (everConnected) {
-            losses++;
+            losses.incrementAndGet();
         }
         everConnected = true;
         connection = new ControlConnection(session);

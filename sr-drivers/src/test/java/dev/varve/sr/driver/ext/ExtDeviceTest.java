@@ -48,7 +48,7 @@ class ExtDeviceTest {
     private static final int MEBIBYTE = 1 << 20;
 
     @TempDir Path parent;
-    private final ExtSrDriver driver = new ExtSrDriver();
+    private final ExtSrDriver driver = new ExtSrDriver(true, ExtSrDriver.Layout.BARE);
     private final SrIdentity identity =
             new SrIdentity(UUID.randomUUID(), "label", "words", Map.of());
     private LoopDevice device;

@@ -27,7 +27,6 @@ class ExtSrDriverContractTest implements SrDriverContract {
     private static final long SIZE_BYTES = 300L << 20;
 
     @TempDir Path parent;
-    private final ExtSrDriver driver = new ExtSrDriver();
     private LoopDevice first;
     private LoopDevice second;
 
@@ -59,7 +58,7 @@ class ExtSrDriverContractTest implements SrDriverContract {
 
     @Override
     public SrDriver driver() {
-        return driver;
+        return new ExtSrDriver();
     }
 
     @Override

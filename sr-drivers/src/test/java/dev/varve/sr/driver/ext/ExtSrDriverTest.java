@@ -32,7 +32,7 @@ class ExtSrDriverTest {
             new SrIdentity(UUID.randomUUID(), "label", "", Map.of());
 
     @TempDir Path directory;
-    private final ExtSrDriver driver = new ExtSrDriver(true);
+    private final ExtSrDriver driver = new ExtSrDriver(true, ExtSrDriver.Layout.GROUP);
 
     private StorageException createFails(ErrorCode code, Map<String, String> config) {
         return assertFails(
@@ -46,7 +46,7 @@ class ExtSrDriverTest {
 
     @Test
     void withoutRootTheReasonAndTheWayOutAreTold() {
-        ExtSrDriver ordinary = new ExtSrDriver(false);
+        ExtSrDriver ordinary = new ExtSrDriver(false, ExtSrDriver.Layout.GROUP);
         DeviceConfig config = new DeviceConfig(Map.of("device", "/dev/null"));
         StorageException failure =
                 assertFails(

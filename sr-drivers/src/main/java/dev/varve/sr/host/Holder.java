@@ -1,6 +1,6 @@
 // Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
 
-package dev.varve.sr.files;
+package dev.varve.sr.host;
 
 import dev.varve.vdi.ErrorCode;
 
@@ -21,11 +21,11 @@ import java.util.OptionalLong;
  * @param startTicks when it was started, in ticks since the machine was; a number that is used
  *     again has another start
  */
-record Holder(String bootId, String pidNamespace, long pid, long startTicks) {
+public record Holder(String bootId, String pidNamespace, long pid, long startTicks) {
     private static final Path PROC = Path.of("/proc");
 
     /** This process. */
-    static Holder self() {
+    public static Holder self() {
         try {
             String bootId = Files.readString(PROC.resolve("sys/kernel/random/boot_id")).strip();
             String namespace = Files.readSymbolicLink(PROC.resolve("self/ns/pid")).toString();
@@ -37,7 +37,7 @@ record Holder(String bootId, String pidNamespace, long pid, long startTicks) {
     }
 
     /** Whether it is certain that the process is gone; false when that cannot be told from here. */
-    boolean isGone(Holder self) {
+    public boolean isGone(Holder self) {
         if (!bootId.equals(self.bootId) || !pidNamespace.equals(self.pidNamespace)) {
             return false;
         }
@@ -47,6 +47,11 @@ record Holder(String bootId, String pidNamespace, long pid, long startTicks) {
         } catch (IOException e) {
             throw ErrorCode.SR_GENERAL.because("cannot tell whether process " + pid + " lives", e);
         }
+    }
+
+    /** Whether it is a process of the same boot as this one, another one, and may be alive. */
+    public boolean livesBeside(Holder self) {
+        return bootId.equals(self.bootId) && !equals(self) && !isGone(self);
     }
 
     /**

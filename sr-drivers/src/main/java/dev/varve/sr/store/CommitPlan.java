@@ -1,6 +1,6 @@
 // Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
 
-package dev.varve.sr.files;
+package dev.varve.sr.store;
 
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.store.VolumeChange;
@@ -15,26 +15,28 @@ import java.util.Optional;
  * The net effect of a list of changes: for every volume that they name, what it is afterwards.
  * Nothing is written while it is worked out, so a change that cannot be made has changed nothing.
  *
- * <p>The net effect names each volume once. That is what makes the steps of {@link CommitJournal}
- * independent of each other: swapping two volumes through a third name is two moves.
+ * <p>The net effect names each volume once, so that its steps are independent of each other: swapping
+ * two volumes through a third name is two moves.
+ *
+ * <p><b>Threads:</b> one at a time.
  */
-final class CommitPlan {
+public final class CommitPlan {
     /** Where the bytes of a volume come from. */
-    sealed interface Content {
+    public sealed interface Content {
         /** A volume that was there before. */
         record Existing(VolumeId id) implements Content {}
 
-        /** A new file of zeros. */
+        /** New space that reads as zero. */
         record Zeros(long sizeBytes) implements Content {}
     }
 
     /** A volume: its bytes and what is known about it. */
-    record Node(Content content, Sidecar sidecar) {}
+    public record Node(Content content, VolumeNotes notes) {}
 
     /** What there is before the changes. */
-    interface Present {
+    public interface Present {
         /** What is known about a volume; nothing when there is none. */
-        Optional<Sidecar> sidecar(VolumeId id);
+        Optional<VolumeNotes> notes(VolumeId id);
 
         /** Whether a volume may not be removed or replaced because it is open. */
         boolean isOpen(VolumeId id);
@@ -50,7 +52,7 @@ final class CommitPlan {
     }
 
     /** Works out what the changes do, or refuses them. */
-    static CommitPlan of(List<VolumeChange> changes, Present present) {
+    public static CommitPlan of(List<VolumeChange> changes, Present present) {
         CommitPlan plan = new CommitPlan(present);
         changes.forEach(plan::apply);
         plan.refuseOpen();
@@ -58,27 +60,23 @@ final class CommitPlan {
     }
 
     /** The volumes that the changes name, as they are afterwards; nothing for what is gone. */
-    Map<VolumeId, Optional<Node>> after() {
+    public Map<VolumeId, Optional<Node>> after() {
         return after;
     }
 
     /** What a volume was before. */
-    Optional<Node> before(VolumeId id) {
+    public Optional<Node> before(VolumeId id) {
         return before.get(id);
     }
 
     /** The volumes that have another name afterwards, by their former names. */
-    Map<VolumeId, VolumeId> renamed() {
+    public Map<VolumeId, VolumeId> renamed() {
         return renamed;
     }
 
     private void apply(VolumeChange change) {
         switch (change) {
             case VolumeChange.Create create -> create(create);
-            case VolumeChange.Link link -> {
-                refuseExisting(link.to());
-                put(link.to(), existing(link.from()));
-            }
             case VolumeChange.Rename rename -> rename(rename.from(), rename.to());
             case VolumeChange.Delete delete -> {
                 now(delete.id());
@@ -86,11 +84,11 @@ final class CommitPlan {
             }
             case VolumeChange.SetAttributes set -> {
                 Node node = existing(set.id());
-                put(set.id(), with(node, node.sidecar().withAttributes(set.attributes())));
+                put(set.id(), with(node, node.notes().withAttributes(set.attributes())));
             }
             case VolumeChange.SetMarks set -> {
                 Node node = existing(set.id());
-                put(set.id(), with(node, node.sidecar().withMarks(set.readOnly(), set.hidden())));
+                put(set.id(), with(node, node.notes().withMarks(set.readOnly(), set.hidden())));
             }
         }
     }
@@ -101,8 +99,8 @@ final class CommitPlan {
                     create.id() + " cannot have a size of " + create.sizeBytes() + " bytes");
         }
         refuseExisting(create.id());
-        Sidecar sidecar = Sidecar.EMPTY.withAttributes(create.attributes());
-        put(create.id(), new Node(new Content.Zeros(create.sizeBytes()), sidecar));
+        VolumeNotes notes = VolumeNotes.NONE.withAttributes(create.attributes());
+        put(create.id(), new Node(new Content.Zeros(create.sizeBytes()), notes));
     }
 
     private void rename(VolumeId from, VolumeId to) {
@@ -115,8 +113,8 @@ final class CommitPlan {
         put(to, node);
     }
 
-    private static Node with(Node node, Sidecar sidecar) {
-        return new Node(node.content(), sidecar);
+    private static Node with(Node node, VolumeNotes notes) {
+        return new Node(node.content(), notes);
     }
 
     private void put(VolumeId id, Node node) {
@@ -128,8 +126,8 @@ final class CommitPlan {
                 id,
                 key -> {
                     Optional<Node> found =
-                            present.sidecar(key)
-                                    .map(sidecar -> new Node(new Content.Existing(key), sidecar));
+                            present.notes(key)
+                                    .map(notes -> new Node(new Content.Existing(key), notes));
                     before.put(key, found);
                     return found;
                 });
@@ -147,7 +145,7 @@ final class CommitPlan {
     }
 
     /**
-     * An open volume may get another name, and its file lives on; it may not lose its last name.
+     * An open volume may get another name, and lives on; it may not be removed.
      */
     private void refuseOpen() {
         after.forEach(

@@ -1,0 +1,4 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+/** The repository type {@code lvmoiscsi}. */
+package dev.varve.sr.driver.lvmoiscsi;

@@ -1,0 +1,72 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sr.lvm;
+
+import dev.varve.sr.lvm.shared.Ownership;
+import dev.varve.sr.spi.Claims;
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
+
+import java.util.UUID;
+import java.util.function.Function;
+
+/**
+ * A daemon that becomes the owner of a group for as long as a change takes, when nobody is. A
+ * repository is changed before anything of it is maintained, and where nothing ever is.
+ *
+ * <p><b>Threads:</b> as {@link Ownership}.
+ */
+final class OwnerOnDemand implements GroupOwner {
+    private final Ownership ownership;
+    private final Claims claims;
+    private final UUID sr;
+
+    OwnerOnDemand(Ownership ownership, Claims claims, UUID sr) {
+        this.ownership = ownership;
+        this.claims = claims;
+        this.sr = sr;
+    }
+
+    @Override
+    public boolean isOwner() {
+        return ownership.isOwner();
+    }
+
+    @Override
+    public void asOwner(Runnable work) {
+        if (ownership.isOwner()) {
+            ownership.asOwner(work);
+            return;
+        }
+        Claims.Claim claim = claim();
+        try {
+            ownership.asOwner(work);
+        } finally {
+            // A claim that somebody here has taken meanwhile, to maintain more, is another one.
+            claims.release(claim);
+        }
+    }
+
+    private Claims.Claim claim() {
+        try {
+            return claims.acquire(sr, Claims.Mode.WRITE);
+        } catch (StorageException e) {
+            if (e.code() != ErrorCode.SR_VDI_IN_USE) {
+                throw e;
+            }
+            throw ErrorCode.LVM_MASTER.because(
+                    "another daemon maintains the repository %s: %s".formatted(sr, e.sentence()),
+                    e);
+        }
+    }
+
+    @Override
+    public byte[] ask(byte[] request) {
+        return ownership.ask(request);
+    }
+
+    @Override
+    public void serve(Function<byte[], byte[]> answer) {
+        ownership.serve(answer);
+    }
+}

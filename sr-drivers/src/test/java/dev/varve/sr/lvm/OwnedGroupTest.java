@@ -1,0 +1,177 @@
+// Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
+
+package dev.varve.sr.lvm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.varve.sr.block.BlockMedium;
+import dev.varve.sr.contract.Errors;
+import dev.varve.sr.lvm.meta.GroupMetadata;
+import dev.varve.sr.spi.SrIdentity;
+import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.store.StoreFeature;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeChange;
+import dev.varve.vdi.store.VolumeId;
+import dev.varve.vdi.store.VolumeKind;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Function;
+
+/** Two daemons and one group, which one of them owns. */
+class OwnedGroupTest {
+    private static final VolumeId A = new VolumeId(VolumeKind.VHD, new UUID(0, 1));
+    private static final VolumeId INCOMING = new VolumeId(VolumeKind.INCOMING, new UUID(0, 2));
+    private static final long EXTENT = LvmTestGroup.EXTENT_BYTES;
+
+    @TempDir Path directory;
+
+    private final Host first = new Host();
+    private final Host second = new Host();
+    private Host owner = first;
+    private BlockMedium medium;
+
+    /** One side of a line between two daemons. */
+    private final class Host implements GroupOwner {
+        private final UUID uuid = UUID.randomUUID();
+        private Function<byte[], byte[]> service;
+        private LvmVolumeStore store;
+
+        void attach() {
+            store =
+                    new LvmVolumeStore(
+                            new LvmAccess(
+                                    medium,
+                                    GroupMetadata.open(medium),
+                                    this,
+                                    LvmStoreSettings.DEFAULT,
+                                    Runnable::run,
+                                    uuid));
+            store.recover();
+        }
+
+        @Override
+        public boolean isOwner() {
+            return owner == this;
+        }
+
+        @Override
+        public void asOwner(Runnable work) {
+            assertTrue(isOwner(), "written by somebody else than the owner");
+            work.run();
+        }
+
+        @Override
+        public byte[] ask(byte[] request) {
+            return owner.service.apply(request);
+        }
+
+        @Override
+        public void serve(Function<byte[], byte[]> answer) {
+            service = answer;
+        }
+    }
+
+    @BeforeEach
+    void attach() {
+        medium = LvmTestGroup.medium(LvmTestGroup.file(directory, 1L << 30), 512);
+        LvmTestGroup.create(medium);
+        first.attach();
+        second.attach();
+    }
+
+    @AfterEach
+    void detach() {
+        first.store.close();
+        second.store.close();
+        medium.close();
+    }
+
+    private static VolumeChange create(VolumeId id, String label) {
+        return new VolumeChange.Create(id, EXTENT, Map.of("label", label));
+    }
+
+    private static String label(LvmVolumeStore store) {
+        return store.find(A).orElseThrow().attributes().get("label");
+    }
+
+    @Test
+    void changesOfEitherAreSeenByBoth() {
+        assertTrue(first.store.features().contains(StoreFeature.SHARED));
+        second.store.commit(List.of(create(A, "by the second")));
+        assertEquals("by the second", label(first.store));
+        first.store.commit(
+                List.of(new VolumeChange.SetAttributes(A, Map.of("label", "by the first"))));
+        assertEquals("by the first", label(second.store));
+        second.store.commit(
+                List.of(
+                        new VolumeChange.SetAttributes(A, Map.of("label", "again")),
+                        new VolumeChange.SetMarks(A, true, true)));
+        assertEquals("again", label(first.store));
+        assertTrue(first.store.find(A).orElseThrow().hidden());
+        second.store.setIdentity(
+                new SrIdentity(LvmTestGroup.REPOSITORY, "name", "words", Map.of("a", "b")));
+        assertEquals("name", first.store.identity().label());
+        assertEquals(Map.of("a", "b"), second.store.identity().smConfig());
+    }
+
+    @Test
+    void volumesGrowAndShrinkWhereverTheyAreOpen() {
+        second.store.commit(List.of(create(A, "a")));
+        try (StoreVolume volume = second.store.open(A, true)) {
+            long size = volume.grow(3 * EXTENT).toCompletableFuture().join();
+            assertTrue(size >= 3 * EXTENT);
+            assertEquals(size, volume.device().geometry().sizeBytes());
+            assertEquals(size, first.store.find(A).orElseThrow().sizeBytes());
+            volume.shrink(2 * EXTENT);
+            assertEquals(2 * EXTENT, volume.device().geometry().sizeBytes());
+            assertTrue(
+                    volume.grow(1L << 60).toCompletableFuture().isCompletedExceptionally());
+        }
+    }
+
+    @Test
+    void failuresComeBackAsTheyAre() {
+        second.store.commit(List.of(create(A, "a")));
+        Errors.assertFails(
+                ErrorCode.VDI_EXISTS, () -> second.store.commit(List.of(create(A, "b"))));
+        try (StoreVolume volume = second.store.open(A, false)) {
+            assertEquals(A, volume.id());
+            Errors.assertFails(
+                    ErrorCode.SR_VDI_IN_USE,
+                    () -> second.store.commit(List.of(new VolumeChange.Delete(A))));
+        }
+    }
+
+    @Test
+    void anotherBecomesTheOwner() {
+        first.store.commit(List.of(create(A, "a")));
+        for (int i = 0; i < 10; i++) {
+            owner = i % 2 == 0 ? second : first;
+            String label = "label " + i;
+            Host writer = i % 3 == 0 ? first : second;
+            writer.store.commit(
+                    List.of(new VolumeChange.SetAttributes(A, Map.of("label", label))));
+            assertEquals(label, label(first.store));
+            assertEquals(label, label(second.store));
+        }
+    }
+
+    @Test
+    void aHostRemovesOnlyWhatItWasMakingItself() {
+        second.store.commit(List.of(create(INCOMING, "half")));
+        first.store.recover();
+        assertTrue(first.store.find(INCOMING).isPresent());
+        second.store.recover();
+        assertTrue(first.store.find(INCOMING).isEmpty());
+    }
+}
