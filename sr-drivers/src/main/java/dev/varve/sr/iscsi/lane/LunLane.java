@@ -45,6 +45,7 @@ final class LunLane {
     private final IoContext context;
     private final LunDevice device;
     private final LunPath[] paths;
+    private final MemorySegment scratch;
     private final LaneTimer ticker = new LaneTimer(this::tick);
     private final RequestList waiting = new RequestList();
 
@@ -70,7 +71,7 @@ final class LunLane {
         this.device = device;
         this.paths = paths;
         noPathSinceNanos = context.clock().nanoTime();
-        MemorySegment scratch = Libc.allocatePages((long) MOST_COMMANDS * LunCommand.SCRATCH_BYTES);
+        scratch = Libc.allocatePages((long) MOST_COMMANDS * LunCommand.SCRATCH_BYTES);
         for (int i = 0; i < MOST_COMMANDS; i++) {
             long at = (long) i * LunCommand.SCRATCH_BYTES;
             release(new LunCommand(scratch.asSlice(at, LunCommand.SCRATCH_BYTES)));
@@ -583,6 +584,10 @@ final class LunLane {
 
     void pathIsClosed() {
         if (++closedPaths == paths.length) {
+            Libc.free(scratch);
+            for (LunPath path : paths) {
+                path.free();
+            }
             whenClosed.run();
         }
     }

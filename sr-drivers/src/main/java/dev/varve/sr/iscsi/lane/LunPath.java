@@ -407,6 +407,12 @@ final class LunPath implements LaneSession.Owner {
 
     // ---- the end
 
+    /** Gives its memory back; no session is alive, and none will be. */
+    void free() {
+        Libc.free(answer);
+        Libc.free(setup.scratch);
+    }
+
     /** Logs out; {@link LunLane#pathIsClosed} follows. */
     void close() {
         closed = true;
