@@ -34,9 +34,10 @@ final class Wire {
 
     /** Puts the checksum of all bytes where it belongs; that place counts as zero. */
     static byte[] sealed(ByteBuffer buffer, int place) {
-        buffer.putInt(place, 0);
-        buffer.putInt(place, checksum(buffer.array()));
-        return buffer.array();
+        byte[] bytes = new byte[buffer.capacity()];
+        buffer.putInt(place, 0).get(0, bytes);
+        ByteBuffer.wrap(bytes).putInt(place, checksum(bytes));
+        return bytes;
     }
 
     /** Whether the checksum is that of all bytes. */

@@ -27,8 +27,8 @@ final class SharedModel {
         boolean excludes(Use other) {
             boolean same =
                     vdi.equals(other.vdi)
-                            || vdi.equals(ALL) && !other.vdi.equals(METADATA)
-                            || other.vdi.equals(ALL) && !vdi.equals(METADATA);
+                            || (vdi.equals(ALL) && !other.vdi.equals(METADATA))
+                            || (other.vdi.equals(ALL) && !vdi.equals(METADATA));
             return same && (mode == Mode.WRITE || other.mode == Mode.WRITE);
         }
     }
