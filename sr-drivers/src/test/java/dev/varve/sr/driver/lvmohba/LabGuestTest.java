@@ -137,10 +137,10 @@ class LabGuestTest {
 
     // ---- running
 
-    private Path disk(String name) throws IOException {
+    private Path disk(String name, long bytes) throws IOException {
         Path file = directory.resolve(name + ".raw");
         try (RandomAccessFile disk = new RandomAccessFile(file.toFile(), "rw")) {
-            disk.setLength(64L << 20);
+            disk.setLength(bytes);
         }
         return file;
     }
@@ -150,7 +150,7 @@ class LabGuestTest {
     }
 
     private List<String> command() throws IOException {
-        Path shared = disk("shared");
+        Path shared = disk("shared", 256L << 20);
         String path = ",serial=LABMP01,wwn=0x5000c500aaaa0003,share-rw=on";
         List<String> command =
                 new ArrayList<>(
@@ -182,8 +182,8 @@ class LabGuestTest {
         devices(command, "virtio-blk-pci,drive=tar");
         drives(
                 command,
-                drive("sas", disk("sas"), ""),
-                drive("raid", disk("raid"), ""),
+                drive("sas", disk("sas", 64L << 20), ""),
+                drive("raid", disk("raid", 64L << 20), ""),
                 drive("one", shared, ",file.locking=off"),
                 drive("two", shared, ",file.locking=off"));
         devices(
