@@ -129,9 +129,9 @@ final class CommandBlocks {
     /** Writes the parameters of an UNMAP of the command's range into its small memory. */
     static void unmapParameters(LunCommand command, int blockBytes) {
         MemorySegment memory = command.scratch;
-        memory.set(LONG, 0, 22L << 48 | 16L << 32);
+        memory.set(LONG, 0, (22L << 48) | (16L << 32));
         memory.set(LONG, 8, command.start / blockBytes);
-        memory.set(LONG, 16, command.length / blockBytes << 32);
+        memory.set(LONG, 16, (command.length / blockBytes) << 32);
         command.move(memory, 0, PARAMETER_BYTES);
     }
 

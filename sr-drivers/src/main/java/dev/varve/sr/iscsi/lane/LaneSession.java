@@ -154,7 +154,7 @@ final class LaneSession implements SessionReader.Handler {
         command.slot = freeSlots[--freeCount];
         slots[command.slot] = command;
         use++;
-        command.tag = use << USE_SHIFT | command.slot;
+        command.tag = (use << USE_SHIFT) | command.slot;
         command.deadlineNanos = context.clock().nanoTime() + settings.commandNanos();
         writer.start(command, blockBytes);
         scheduleSend();
@@ -376,7 +376,7 @@ final class LaneSession implements SessionReader.Handler {
         }
         reset = done;
         use++;
-        writer.resetUnit(use << USE_SHIFT | RESET_TAG);
+        writer.resetUnit((use << USE_SHIFT) | RESET_TAG);
         scheduleSend();
         return true;
     }
@@ -511,7 +511,7 @@ final class LaneSession implements SessionReader.Handler {
             askedForLife = true;
             askedAtNanos = now;
             use++;
-            writer.askForLife(use << USE_SHIFT | LIFE_TAG);
+            writer.askForLife((use << USE_SHIFT) | LIFE_TAG);
             scheduleSend();
         }
     }
@@ -534,7 +534,7 @@ final class LaneSession implements SessionReader.Handler {
         } else if (!loggingOut && outstanding() == 0 && writer.hasRoom()) {
             loggingOut = true;
             use++;
-            writer.logOut(use << USE_SHIFT | LOGOUT_TAG);
+            writer.logOut((use << USE_SHIFT) | LOGOUT_TAG);
             scheduleSend();
         }
     }
