@@ -6,6 +6,7 @@ import dev.varve.vdi.time.Clock;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.file.Files;
@@ -64,7 +65,7 @@ final class TgtServer implements AutoCloseable {
 
     private static boolean answers() {
         try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(HOST, PORT), 100);
+            socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), PORT), 100);
             return true;
         } catch (IOException e) {
             return false;

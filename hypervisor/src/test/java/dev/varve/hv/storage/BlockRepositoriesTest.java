@@ -136,7 +136,7 @@ class BlockRepositoriesTest {
     private void awaitListening() throws InterruptedException {
         for (int tries = 0; tries < 500; tries++) {
             try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress("127.0.0.1", port), 1000);
+                socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1000);
                 return;
             } catch (IOException e) {
                 assertFalse(target.waitFor(20, TimeUnit.MILLISECONDS), "tgtd has ended");

@@ -162,8 +162,16 @@ final class DeviceConfigApiTest {
     @Test
     void documentsHaveTheirTextsOnLinesOfTheirOwn() {
         assertEquals(
-                "<?xml version=\"1.0\" ?>\n<a>\n\t<b>\n\t\t<c>\n\t\t\tx &lt;&amp;&gt; y\n\t\t</c>\n"
-                        + "\t</b>\n</a>\n",
+                """
+                <?xml version="1.0" ?>
+                <a>
+                \t<b>
+                \t\t<c>
+                \t\t\tx &lt;&amp;&gt; y
+                \t\t</c>
+                \t</b>
+                </a>
+                """,
                 new ProbeDocument("a").open("b").element("c", "x <&>\0y").text());
     }
 

@@ -78,6 +78,12 @@ final class LvmStoreVolume implements StoreVolume {
         store.growth().shrink(this, sizeBytes);
     }
 
+    /** Whole extents; nothing is taken away where disks have all their room from the start. */
+    @Override
+    public long sizeAfterShrink(long sizeBytes) {
+        return store.sizeAfterShrink(opened.volume(), sizeBytes);
+    }
+
     private void requireWritable() {
         if (!writable) {
             throw new IllegalArgumentException(id() + " is open for reading only");

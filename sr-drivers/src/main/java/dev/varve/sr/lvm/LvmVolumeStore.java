@@ -394,6 +394,19 @@ public final class LvmVolumeStore implements VolumeStore {
         tellRoom();
     }
 
+    /** How large a volume is after {@link #shrinkVolume}, in bytes. */
+    long sizeAfterShrink(LvmId volume, long sizeBytes) {
+        boolean thick = isThick();
+        return locked(
+                () -> {
+                    GroupState now = group.state();
+                    long extent = now.group().extentBytes();
+                    long present = now.id(volume).flatMap(now::volume).orElseThrow().extents();
+                    long left = CommitTranslation.extents(sizeBytes, extent);
+                    return (thick ? present : Math.min(left, present)) * extent;
+                });
+    }
+
     void shrinkAsOwner(LvmId volume, long sizeBytes) {
         locked(
                 () -> {

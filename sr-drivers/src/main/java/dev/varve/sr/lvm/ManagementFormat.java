@@ -166,7 +166,7 @@ final class ManagementFormat {
     }
 
     private static boolean isOfXml(int character) {
-        return character >= ' ' && character != 0xfffe && character != 0xffff
+        return (character >= ' ' && character != 0xfffe && character != 0xffff)
                 || character == '\t'
                 || character == '\n'
                 || character == '\r';

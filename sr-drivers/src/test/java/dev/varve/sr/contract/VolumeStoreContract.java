@@ -469,6 +469,9 @@ public interface VolumeStoreContract {
         long half = Math.max(MEBIBYTE / 2, unitBytes());
         store().commit(List.of(new VolumeChange.Create(id, 2 * half, Map.of())));
         try (StoreVolume volume = store().open(id, true)) {
+            assertEquals(half, volume.sizeAfterShrink(half));
+            assertEquals(half, volume.sizeAfterShrink(half - unitBytes() / 2));
+            assertEquals(2 * half, volume.sizeAfterShrink(2 * half));
             volume.shrink(half);
             assertEquals(half, volume.device().geometry().sizeBytes());
             assertThrows(IllegalArgumentException.class, () -> volume.shrink(2 * half));

@@ -11,6 +11,7 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.io.IoOp;
 
 import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.Set;
@@ -35,7 +36,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
 
     long size = SIZE;
     int served;
-    volatile int closed;
+    final AtomicInteger closed = new AtomicInteger();
 
     FakeDisk(String name) {
         this.name = name;
@@ -46,7 +47,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
     }
 
     DiskPath path(int rank, DiskPath.Ended ended) {
-        return new DiskPath(candidate(rank), new PathDevice(this, this, () -> closed++), ended);
+        return new DiskPath(candidate(rank), new PathDevice(this, this, closed::incrementAndGet), ended);
     }
 
     @Override

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -74,7 +75,7 @@ class LvmOverIscsiConfigTest {
     void everyTargetOrOneIsChosen() {
         assertEquals(Optional.empty(), of().target());
         assertEquals(Optional.empty(), of("targetIQN", "*").target());
-        assertEquals(IQN, of("targetIQN", IQN.toUpperCase()).target().orElseThrow().value());
+        assertEquals(IQN, of("targetIQN", IQN.toUpperCase(Locale.ROOT)).target().orElseThrow().value());
         assertFails(ErrorCode.INVALID_IQN, () -> of("targetIQN", "t1"));
     }
 

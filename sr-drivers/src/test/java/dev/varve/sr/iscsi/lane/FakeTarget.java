@@ -160,7 +160,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
         for (Connection connection : connections) {
             connection.end();
         }
@@ -181,7 +181,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
         private int status = 1;
         volatile boolean ended;
 
-        private final class Task {
+        private static final class Task {
             int tag;
             Seen seen;
             byte[] data;
