@@ -116,7 +116,7 @@ public final class MadeHost {
 
         private Disk(String name, String address) {
             this.name = name;
-            String[] part = address.split(":");
+            String[] part = address.split(":", -1);
             Path target = hostDirectory(Integer.parseInt(part[0])).resolve("target" + part[0]);
             this.device = target.resolve(address);
             this.block = device.resolve("block").resolve(name);
