@@ -35,7 +35,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
 
     long size = SIZE;
     int served;
-    volatile int closed;
+    int closed;
 
     FakeDisk(String name) {
         this.name = name;
@@ -46,7 +46,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
     }
 
     DiskPath path(int rank, DiskPath.Ended ended) {
-        return new DiskPath(candidate(rank), new PathDevice(this, this, () -> closed++), ended);
+        return new DiskPath(candidate(rank), new PathDevice(this, this, () -> closed += 1), ended);
     }
 
     @Override
