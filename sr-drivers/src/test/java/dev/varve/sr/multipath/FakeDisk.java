@@ -11,7 +11,6 @@ import dev.varve.vdi.block.IoStatus;
 import dev.varve.vdi.io.IoOp;
 
 import java.nio.file.Path;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.Set;
@@ -36,7 +35,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
 
     long size = SIZE;
     int served;
-    final AtomicInteger closed = new AtomicInteger();
+    int closed;
 
     FakeDisk(String name) {
         this.name = name;
@@ -47,7 +46,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
     }
 
     DiskPath path(int rank, DiskPath.Ended ended) {
-        return new DiskPath(candidate(rank), new PathDevice(this, this, closed::incrementAndGet), ended);
+        return new DiskPath(candidate(rank), new PathDevice(this, this, () -> closed += 1), ended);
     }
 
     @Override

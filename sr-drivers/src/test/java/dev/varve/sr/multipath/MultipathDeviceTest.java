@@ -245,15 +245,15 @@ class MultipathDeviceTest {
         submit(BlockOp.WRITE);
         paths.remove(first);
         paths.remove(first);
-        assertEquals(0, one.closed.get());
+        assertEquals(0, one.closed);
         one.error = -Libc.ENXIO;
         one.finish();
-        assertEquals(1, one.closed.get());
+        assertEquals(1, one.closed);
         assertEquals(0, finished.size());
         two.finish();
         assertEquals(2, finished.size());
         assertFalse(first.enter());
-        assertEquals(1, one.closed.get());
+        assertEquals(1, one.closed);
     }
 
     @Test

@@ -449,6 +449,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
                 sense[1] = 18;
                 sense[2] = 0x70;
                 sense[4] = (byte) key;
+                sense[9] = 10;
                 sense[14] = (byte) (code >> 8);
                 sense[15] = (byte) code;
             }
