@@ -160,7 +160,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
         for (Connection connection : connections) {
             connection.end();
         }
@@ -181,7 +181,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
         private int status = 1;
         volatile boolean ended;
 
-        private final class Task {
+        private static final class Task {
             int tag;
             Seen seen;
             byte[] data;
@@ -448,6 +448,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
                 sense = new byte[20];
                 sense[1] = 18;
                 sense[2] = 0x70;
+                sense[9] = 10;
                 sense[4] = (byte) key;
                 sense[14] = (byte) (code >> 8);
                 sense[15] = (byte) code;

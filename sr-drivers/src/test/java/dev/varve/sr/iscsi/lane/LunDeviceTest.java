@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -129,7 +130,7 @@ class LunDeviceTest {
         }
 
         @Override
-        public void close() throws Exception {
+        public void close() throws IOException {
             device.close();
             lane.close();
             target.close();

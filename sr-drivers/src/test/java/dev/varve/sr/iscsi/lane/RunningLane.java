@@ -96,10 +96,14 @@ final class RunningLane implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() {
         stopped = true;
         lane.execute(() -> {});
-        thread.join(5000);
+        try {
+            thread.join(5000);
+        } catch (InterruptedException e) {
+            throw new AssertionError("interrupted while a lane ends", e);
+        }
         if (!trouble.isEmpty()) {
             throw new AssertionError("the lane had trouble", trouble.getFirst());
         }
