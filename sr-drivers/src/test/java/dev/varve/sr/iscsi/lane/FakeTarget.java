@@ -448,6 +448,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
                 sense = new byte[20];
                 sense[1] = 18;
                 sense[2] = 0x70;
+                sense[9] = 10;
                 sense[4] = (byte) key;
                 sense[9] = 10;
                 sense[14] = (byte) (code >> 8);

@@ -102,7 +102,7 @@ final class RunningLane implements AutoCloseable {
         try {
             thread.join(5000);
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            throw new AssertionError("interrupted while a lane ends", e);
         }
         if (!trouble.isEmpty()) {
             throw new AssertionError("the lane had trouble", trouble.getFirst());
