@@ -68,8 +68,8 @@
  *   <li><b>Replies that are lost</b>: the request is carried out a second time.
  *   <li><b>A full store</b>: volumes do not grow, and only what gives room back is committed.
  *   <li><b>New space with something in it</b>, where a store does not make it zero.
- *   <li><b>Volumes that are grown ahead of need</b>, while disks are written, made larger, detached,
- *       and get other leaves; and, of extents, thick ones.
+ *   <li><b>Volumes that are grown ahead of need</b>, while disks are written, made larger,
+ *       detached, and get other leaves; and, of extents, thick ones.
  *   <li><b>One or two lanes</b>, of which one comes late to its tasks now and then; plenty of
  *       memory for metadata or hardly any.
  * </ul>

@@ -94,8 +94,7 @@ class IscsiFuzzTest {
     @MethodSource("answers")
     @FuzzTest(maxDuration = "1m")
     void headersStayWithinTheirBytes(byte[] data) {
-        MemorySegment memory =
-                MemorySegment.ofArray(Arrays.copyOf(data, BasicHeader.BYTES));
+        MemorySegment memory = MemorySegment.ofArray(Arrays.copyOf(data, BasicHeader.BYTES));
         ResponseHeader header = new ResponseHeader();
         header.wrap(memory, 0);
         assertTrue(header.opcode() >= 0 && header.opcode() <= 0x3F);

@@ -43,8 +43,7 @@ class LvmMetadataFuzzTest {
     private static final int AREA_BYTES = 60 << 10;
     private static final int TEXT_OFFSET = AREA_OFFSET + SECTOR;
     private static final int DEVICE_BYTES = 1 << 20;
-    private static final Author AUTHOR =
-            Author.of(RandomSource.of(new Random(1)), Clock.system());
+    private static final Author AUTHOR = Author.of(RandomSource.of(new Random(1)), Clock.system());
     private static final Path NO_LOCKS = Path.of("/nonexistent/locks");
 
     private static MemoryMedium device() {

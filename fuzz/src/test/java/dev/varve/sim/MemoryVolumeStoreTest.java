@@ -37,8 +37,7 @@ class MemoryVolumeStoreTest {
     private MemoryVolumeStore store() {
         FaultPlan plan =
                 new FaultPlan(
-                        4096, 4096, 0, EXTENT, true, FaultPlan.Shrink.STEP, true, true, 0,
-                        false);
+                        4096, 4096, 0, EXTENT, true, FaultPlan.Shrink.STEP, true, true, 0, false);
         return new MemoryVolumeStore(
                 new SimStore.Setting(
                         machine,

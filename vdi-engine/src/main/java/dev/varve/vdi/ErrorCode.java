@@ -65,7 +65,8 @@ public enum ErrorCode {
     CONFIG_TARGET_MISSING(95, "The device configuration names no target."),
     CONFIG_TARGET_IQN_MISSING(96, "The device configuration names no target IQN."),
     CONFIG_LOCAL_IQN_MISSING(97, "This host has no initiator name."),
-    CONFIG_LUN_SERIAL_MISSING(98, "The LUN has no serial number by which it could be told from others."),
+    CONFIG_LUN_SERIAL_MISSING(
+            98, "The LUN has no serial number by which it could be told from others."),
     LVM_ONE_LUN(99, "A repository of this type lies on exactly one LUN."),
     LVM_NO_VOLUME_GROUP(100, "There is no volume group of this repository on the device."),
     ROOT_DEVICE(105, "The device holds the system of this host."),

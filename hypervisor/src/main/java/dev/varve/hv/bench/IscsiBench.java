@@ -62,10 +62,14 @@ final class IscsiBench {
 
     private static Map<String, String> configuration(TgtServer target) {
         return Map.of(
-                "target", TgtServer.HOST,
-                "port", Integer.toString(TgtServer.PORT),
-                "targetIQN", target.name(OURS),
-                "LUNid", "1");
+                "target",
+                TgtServer.HOST,
+                "port",
+                Integer.toString(TgtServer.PORT),
+                "targetIQN",
+                target.name(OURS),
+                "LUNid",
+                "1");
     }
 
     private void compare(BenchRepository repository, Path directory, TgtServer target)
@@ -75,8 +79,7 @@ final class IscsiBench {
         Path socket = directory.resolve("qemu.sock");
         String theirs = "nbd+unix:///?socket=" + socket;
         Process qemu =
-                programs.serve(
-                        QemuCommands.nbdOnIscsi(target.uri(THEIRS), socket), socket, theirs);
+                programs.serve(QemuCommands.nbdOnIscsi(target.uri(THEIRS), socket), socket, theirs);
         try {
             programs.fill(ours);
             programs.fill(theirs);
@@ -93,10 +96,8 @@ final class IscsiBench {
             throws IOException, InterruptedException {
         Map<String, List<FioResult>> results = new LinkedHashMap<>();
         for (int i = 0; i < repetitions; i++) {
-            results.computeIfAbsent(VARVE, _ -> new ArrayList<>())
-                    .add(programs.fioNbd(job, ours));
-            results.computeIfAbsent(QEMU, _ -> new ArrayList<>())
-                    .add(programs.fioNbd(job, theirs));
+            results.computeIfAbsent(VARVE, _ -> new ArrayList<>()).add(programs.fioNbd(job, ours));
+            results.computeIfAbsent(QEMU, _ -> new ArrayList<>()).add(programs.fioNbd(job, theirs));
         }
         results.forEach(
                 (subject, rounds) -> {

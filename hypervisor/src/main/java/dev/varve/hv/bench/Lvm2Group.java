@@ -51,8 +51,7 @@ final class Lvm2Group {
         run("lvs", "--noheadings", "-o", "lv_name,lv_size,lv_tags");
     }
 
-    private void run(String command, String... arguments)
-            throws IOException, InterruptedException {
+    private void run(String command, String... arguments) throws IOException, InterruptedException {
         List<String> words = new ArrayList<>(List.of(command));
         words.addAll(List.of("-qq", "--driverloaded", "n", "--devices", node));
         words.addAll(List.of(arguments));

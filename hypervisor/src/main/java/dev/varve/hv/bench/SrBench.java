@@ -106,8 +106,7 @@ final class SrBench implements Benchmark {
         try (LoopDevice device =
                         new LoopDevice(programs, directory.resolve("device.img"), DEVICE_BYTES);
                 BenchRepository repository =
-                        new BenchRepository(
-                                directory, "lvm", Map.of("device", device.node()))) {
+                        new BenchRepository(directory, "lvm", Map.of("device", device.node()))) {
             VolumeOperations operations =
                     new VolumeOperations(repository, programs, repetitions, report);
             switch (part) {

@@ -114,8 +114,15 @@ final class TgtServer implements AutoCloseable {
         List<String> words =
                 new ArrayList<>(
                         List.of(
-                                "tgtadm", "-C", CONTROL_PORT, "--lld", "iscsi", "--mode", mode,
-                                "--op", operation));
+                                "tgtadm",
+                                "-C",
+                                CONTROL_PORT,
+                                "--lld",
+                                "iscsi",
+                                "--mode",
+                                mode,
+                                "--op",
+                                operation));
         words.addAll(List.of(arguments));
         programs.run(words, environment(), SECONDS);
     }

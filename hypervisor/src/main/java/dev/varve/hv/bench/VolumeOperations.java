@@ -61,21 +61,19 @@ final class VolumeOperations {
         report.subject(VARVE, "our repository on a loop device, in this process");
         report.subject(
                 COMMAND,
-                "lvcreate and lvremove in a group on another loop device, without activation; one of"
-                        + " them for each volume, as the reference stack does");
+                "lvcreate and lvremove in a group on another loop device, without activation; one"
+                    + " of them for each volume, as the reference stack does");
         report.subject(LVS, "lvs of all volumes of our repository");
     }
 
     // ---- operations
 
     void rates(Path directory) throws IOException, InterruptedException {
-        report.part(
-                RATES, "One after the other, %d each, milliseconds for one".formatted(COUNT));
+        report.part(RATES, "One after the other, %d each, milliseconds for one".formatted(COUNT));
         Map<String, List<Double>> times = new LinkedHashMap<>();
         try (LoopDevice device =
                 new LoopDevice(programs, directory.resolve("lvm2.img"), GROUP_BYTES)) {
-            Lvm2Group group =
-                    new Lvm2Group(programs, directory.resolve("lvm2"), device.node());
+            Lvm2Group group = new Lvm2Group(programs, directory.resolve("lvm2"), device.node());
             group.create();
             for (int i = 0; i < repetitions; i++) {
                 ours(times);
@@ -109,11 +107,7 @@ final class VolumeOperations {
                     }
                 });
         int count = disks.size();
-        note(
-                times,
-                "delete",
-                count,
-                () -> disks.reversed().forEach(this::destroy));
+        note(times, "delete", count, () -> disks.reversed().forEach(this::destroy));
     }
 
     private void destroy(UUID disk) {
@@ -179,7 +173,8 @@ final class VolumeOperations {
         Lvm2Group group = new Lvm2Group(programs, directory.resolve("lvm2"), node);
         UUID source = repository.create(VolumeKind.VHD, SMALL_DISK_BYTES);
         try (NbdClient client = NbdClient.connect(repository.attach(source))) {
-            client.write(0, ByteBuffer.allocateDirect(Pages.BYTES)); // an empty one has no base copy
+            client.write(
+                    0, ByteBuffer.allocateDirect(Pages.BYTES)); // an empty one has no base copy
         }
         repository.detach(source);
         snapshot(source);
@@ -195,7 +190,8 @@ final class VolumeOperations {
                 note(times, LVS, 1, group::list);
             }
             String disks = ", %,d disks".formatted(wanted);
-            report.row(size("attach" + disks, VARVE, times.get("attach")).versus(LVS, "all" + disks));
+            report.row(
+                    size("attach" + disks, VARVE, times.get("attach")).versus(LVS, "all" + disks));
             report.row(size("scan" + disks, VARVE, times.get("scan")).versus(LVS, "all" + disks));
             report.row(size("all" + disks, LVS, times.get(LVS)));
         }

@@ -8,8 +8,8 @@ import java.util.UUID;
 
 /**
  * The name of the host towards iSCSI targets (RFC 7143, 4.2.7). Clients set it in one of two
- * places, {@code other_config:iscsi_iqn} or the field {@code iscsi_iqn}; the former is the older one
- * and wins, and whoever sets the latter has the former follow.
+ * places, {@code other_config:iscsi_iqn} or the field {@code iscsi_iqn}; the former is the older
+ * one and wins, and whoever sets the latter has the former follow.
  *
  * <p><b>Threads:</b> any.
  */
@@ -38,7 +38,6 @@ public final class Initiator {
     /** The host with a name that no other has, unless it has one. */
     public static ApiObject named(ApiObject host) {
         String present = of(host);
-        return with(
-                host, present.isEmpty() ? AUTHORITY + UUID.fromString(host.uuid()) : present);
+        return with(host, present.isEmpty() ? AUTHORITY + UUID.fromString(host.uuid()) : present);
     }
 }

@@ -115,8 +115,16 @@ class BlockRepositoriesTest {
         admin("--mode", "target", "--op", "new", "--tid", "1", "--targetname", IQN);
         String image = image("lun.img").toString();
         admin(
-                "--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1",
-                "--backing-store", image);
+                "--mode",
+                "logicalunit",
+                "--op",
+                "new",
+                "--tid",
+                "1",
+                "--lun",
+                "1",
+                "--backing-store",
+                image);
         admin("--mode", "account", "--op", "new", "--user", "host", "--password", "let-me-in");
         admin("--mode", "account", "--op", "bind", "--tid", "1", "--user", "host");
         admin("--mode", "target", "--op", "bind", "--tid", "1", "--initiator-address", "ALL");
@@ -128,7 +136,8 @@ class BlockRepositoriesTest {
     }
 
     private void admin(String... words) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of("tgtadm", "-C", control(), "--lld", "iscsi"));
+        List<String> command =
+                new ArrayList<>(List.of("tgtadm", "-C", control(), "--lld", "iscsi"));
         command.addAll(List.of(words));
         run(command.toArray(String[]::new));
     }
@@ -266,11 +275,16 @@ class BlockRepositoriesTest {
         String sr = daemon.xe("sr-create", "type=lvm", "name-label=local", device).ok();
         String refused =
                 failsWith(
-                        "SR_BACKEND_FAILURE_42", "sr-create", "type=lvm", "name-label=again", device);
+                        "SR_BACKEND_FAILURE_42",
+                        "sr-create",
+                        "type=lvm",
+                        "name-label=again",
+                        device);
         assertTrue(refused.contains("VG_XenStorage-" + sr), refused);
         useDisks(sr);
         String large =
-                daemon.xe("vdi-create", "sr-uuid=" + sr, "name-label=d", "virtual-size=100GiB").ok();
+                daemon.xe("vdi-create", "sr-uuid=" + sr, "name-label=d", "virtual-size=100GiB")
+                        .ok();
         TestDaemon.Result hindered = daemon.xe("varve-handback-check", "uuid=" + sr);
         assertEquals(1, hindered.code());
         assertTrue(hindered.out().contains("room"), hindered.out());

@@ -61,15 +61,19 @@ public final class IscsiTarget implements AutoCloseable {
     /** The device configuration of a repository on the LUN. */
     public Map<String, String> config() {
         return Map.of(
-                "target", "127.0.0.1",
-                "port", Integer.toString(port),
-                "targetIQN", NAME,
-                "SCSIid", SCSI_ID);
+                "target",
+                "127.0.0.1",
+                "port",
+                Integer.toString(port),
+                "targetIQN",
+                NAME,
+                "SCSIid",
+                SCSI_ID);
     }
 
     /** Ends it at once. */
-    public void kill() throws InterruptedException {
-        process.destroyForcibly().waitFor();
+    public void kill() {
+        process.destroyForcibly().onExit().join();
     }
 
     /** Starts it over the same LUN, at the same address. */
@@ -94,8 +98,18 @@ public final class IscsiTarget implements AutoCloseable {
         }
         admin("--mode", "target", "--op", "new", "--tid", "1", "--targetname", NAME);
         admin(
-                "--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1",
-                "--backing-store", image.toString(), "--bstype", "rdwr");
+                "--mode",
+                "logicalunit",
+                "--op",
+                "new",
+                "--tid",
+                "1",
+                "--lun",
+                "1",
+                "--backing-store",
+                image.toString(),
+                "--bstype",
+                "rdwr");
         admin("--mode", "target", "--op", "bind", "--tid", "1", "--initiator-address", "ALL");
     }
 
@@ -110,21 +124,19 @@ public final class IscsiTarget implements AutoCloseable {
 
     private void admin(String... words) throws IOException, InterruptedException {
         List<String> command =
-                new ArrayList<>(
-                        List.of("tgtadm", "-C", control(), "--lld", "iscsi"));
+                new ArrayList<>(List.of("tgtadm", "-C", control(), "--lld", "iscsi"));
         command.addAll(List.of(words));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("TGT_IPC_SOCKET", ipc().toString());
         Process admin = builder.start();
-        String said =
-                new String(admin.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String said = new String(admin.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         if (admin.waitFor() != 0) {
             throw new IOException(String.join(" ", command) + ": " + said);
         }
     }
 
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
         kill();
     }
 }

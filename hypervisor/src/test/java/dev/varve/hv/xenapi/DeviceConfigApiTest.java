@@ -24,7 +24,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** Passwords, documents of probes, names of the host, paths and handing back, as clients see them. */
+/**
+ * Passwords, documents of probes, names of the host, paths and handing back, as clients see them.
+ */
 final class DeviceConfigApiTest {
     private static final String DOCUMENT =
             new ProbeDocument("iscsi-target-iqns").open("TGT").element("Index", "0").text();
@@ -124,8 +126,7 @@ final class DeviceConfigApiTest {
         assertEquals(2, ((List<?>) daemon.call("secret.get_all")).size());
         daemon.call("PBD.set_device_config", pbd, Map.of("location", "a", "password_secret", kept));
         daemon.call("PBD.destroy", pbd);
-        assertEquals(
-                List.of(daemon.ref("secret", kept)), daemon.call("secret.get_all"));
+        assertEquals(List.of(daemon.ref("secret", kept)), daemon.call("secret.get_all"));
     }
 
     @Test
@@ -146,11 +147,16 @@ final class DeviceConfigApiTest {
         StorageException failure =
                 assertThrows(
                         StorageException.class,
-                        () -> daemon.call("SR.probe", host, Map.of("location", "a"), "fake", Map.of()));
+                        () ->
+                                daemon.call(
+                                        "SR.probe",
+                                        host,
+                                        Map.of("location", "a"),
+                                        "fake",
+                                        Map.of()));
         assertEquals("SR_BACKEND_FAILURE_96", failure.code().wireName());
         assertEquals(List.of("", "there is a choice", DOCUMENT), failure.params());
-        TestDaemon.Result shown =
-                daemon.xe("sr-probe", "type=fake", "device-config:location=a");
+        TestDaemon.Result shown = daemon.xe("sr-probe", "type=fake", "device-config:location=a");
         assertEquals(1, shown.code());
         assertEquals(
                 "there is a choice\nError code: SR_BACKEND_FAILURE_96\nError parameters: , there is"
@@ -227,8 +233,7 @@ final class DeviceConfigApiTest {
                         new PathHealth("3600a", "10.0.0.1:3260", true, 0, ""),
                         new PathHealth("3600a", "10.0.0.2:3260", false, 3, "no answer"));
         String sr = create();
-        Map<?, ?> config =
-                (Map<?, ?>) daemon.record("PBD", daemon.only("PBD")).get("other_config");
+        Map<?, ?> config = (Map<?, ?>) daemon.record("PBD", daemon.only("PBD")).get("other_config");
         assertEquals("true", config.get("multipathed"));
         assertEquals("[1, 2]", config.get("mpath-3600a"));
         String shown = daemon.xe("sr-paths", "uuid=" + sr).ok();

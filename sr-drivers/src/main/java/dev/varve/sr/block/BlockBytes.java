@@ -11,8 +11,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Bytes at any place of a device that only transfers whole blocks: the half of a {@link BlockMedium}
- * that may wait.
+ * Bytes at any place of a device that only transfers whole blocks: the half of a {@link
+ * BlockMedium} that may wait.
  *
  * <p><b>Threads:</b> any; writes go one after the other.
  *
@@ -82,8 +82,7 @@ public final class BlockBytes {
                 long last = end - blockBytes - start;
                 readBlocks(memory.asSlice(last), start + last, blockBytes);
             }
-            MemorySegment.copy(
-                    data, 0, memory, ValueLayout.JAVA_BYTE, offset - start, data.length);
+            MemorySegment.copy(data, 0, memory, ValueLayout.JAVA_BYTE, offset - start, data.length);
             writeBlocks(memory, start, end - start);
         }
     }

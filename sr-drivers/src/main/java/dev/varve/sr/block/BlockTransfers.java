@@ -3,8 +3,8 @@
 package dev.varve.sr.block;
 
 /**
- * Whole blocks to and from a device, as the system does it: each call blocks, and returns a count of
- * bytes or nothing, or {@code -errno}.
+ * Whole blocks to and from a device, as the system does it: each call blocks, and returns a count
+ * of bytes or nothing, or {@code -errno}.
  *
  * <p><b>Threads:</b> any.
  */

@@ -24,8 +24,7 @@ public final class FileMedium implements BlockMedium {
     private final BlockBytes bytes;
     private final RawFileDevice device;
 
-    private FileMedium(
-            Path path, int blockBytes, boolean writable, int fd, RawFileDevice device) {
+    private FileMedium(Path path, int blockBytes, boolean writable, int fd, RawFileDevice device) {
         this.path = path;
         this.blockBytes = blockBytes;
         this.writable = writable;

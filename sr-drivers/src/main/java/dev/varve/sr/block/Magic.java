@@ -12,8 +12,8 @@ import java.util.Set;
  * Bytes at a fixed place by which content is recognised.
  *
  * <p>The places are those that the formats themselves define; {@code blkid} is the judge of the
- * names. {@link #TABLE} is the table: type, offset in bytes, the bytes as ISO 8859-1, and where UUID
- * and label lie from the start of the device, or -1.
+ * names. {@link #TABLE} is the table: type, offset in bytes, the bytes as ISO 8859-1, and where
+ * UUID and label lie from the start of the device, or -1.
  *
  * @param uuid where 16 bytes of a UUID lie, or -1
  * @param label where the label lies, or -1

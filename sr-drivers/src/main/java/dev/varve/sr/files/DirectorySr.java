@@ -292,8 +292,8 @@ public final class DirectorySr implements AttachedSr {
     }
 
     /**
-     * Takes over a directory that is known to be a repository of the reference stack, which keeps no
-     * identity. One that has an identity is left as it is.
+     * Takes over a directory that is known to be a repository of the reference stack, which keeps
+     * no identity. One that has an identity is left as it is.
      */
     public static void adopt(Path root, SrIdentity given) {
         requireDirectory(root);

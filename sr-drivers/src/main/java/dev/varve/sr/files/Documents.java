@@ -98,7 +98,8 @@ final class Documents {
     /** Puts a map of texts, in the order of its keys. */
     static void putMap(ObjectNode document, String field, Map<String, String> values) {
         ObjectNode node = document.putObject(field);
-        new TreeMap<>(values).forEach((key, value) -> node.put(WholeText.of(key), WholeText.of(value)));
+        new TreeMap<>(values)
+                .forEach((key, value) -> node.put(WholeText.of(key), WholeText.of(value)));
     }
 
     /** A map of texts; empty when it is not there. */

@@ -6,7 +6,8 @@ import java.nio.file.Path;
 
 /**
  * Where a host shows what it has: the directories that the kernel and udev fill. Those of this host
- * are the usual ones; a tree that was made for the purpose stands in for hardware that is not there.
+ * are the usual ones; a tree that was made for the purpose stands in for hardware that is not
+ * there.
  *
  * <p><b>Threads:</b> any.
  *

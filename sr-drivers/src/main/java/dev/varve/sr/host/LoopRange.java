@@ -11,7 +11,8 @@ import java.util.List;
  * A range of a block device as a device of its own, by means of a loop device.
  *
  * <p>Closing it lets the kernel take it away as soon as nothing uses it any more: at once, or when
- * its file system is unmounted. Until it is closed, a crash leaves it behind; afterwards nothing can.
+ * its file system is unmounted. Until it is closed, a crash leaves it behind; afterwards nothing
+ * can.
  *
  * <p><b>Threads:</b> any that may wait.
  *

@@ -114,7 +114,9 @@ public record ScsiAdapter(
                 .orElse("");
     }
 
-    /** What the driver says of the adapter, or else its first phy: all of them have it as a rule. */
+    /**
+     * What the driver says of the adapter, or else its first phy: all of them have it as a rule.
+     */
     private static String sasAddress(HostRoot root, Sysfs host, int number) {
         String phy = "phy-" + number + ":[0-9]+";
         return host.text("host_sas_address")
@@ -123,8 +125,7 @@ public record ScsiAdapter(
                                 root.classOf("sas_phy").children().stream()
                                         .filter(candidate -> candidate.name().matches(phy))
                                         .flatMap(
-                                                candidate ->
-                                                        candidate.text("sas_address").stream())
+                                                candidate -> candidate.text("sas_address").stream())
                                         .findFirst())
                 .orElse("");
     }
@@ -139,8 +140,7 @@ public record ScsiAdapter(
                     case "bfa" -> "Brocade";
                     case "fnic", "snic" -> "Cisco";
                     case "bnx2fc", "bnx2i" -> "Broadcom";
-                    case "mptsas", "mptspi", "mptfc", "mpt2sas", "mpt3sas", "megaraid_sas" ->
-                            "LSI";
+                    case "mptsas", "mptspi", "mptfc", "mpt2sas", "mpt3sas", "megaraid_sas" -> "LSI";
                     case "hpsa", "smartpqi" -> "Microchip";
                     case "aacraid" -> "Adaptec";
                     case "virtio_scsi" -> "virtio";
@@ -151,8 +151,8 @@ public record ScsiAdapter(
     }
 
     /**
-     * Whether LUNs behind it are those of a storage network or a controller: not disks of a desktop,
-     * not sticks, and not what the initiator of the kernel has logged in to.
+     * Whether LUNs behind it are those of a storage network or a controller: not disks of a
+     * desktop, not sticks, and not what the initiator of the kernel has logged in to.
      */
     public boolean isHostBusAdapter() {
         boolean otherwise =

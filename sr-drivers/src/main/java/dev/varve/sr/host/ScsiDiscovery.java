@@ -111,8 +111,7 @@ public final class ScsiDiscovery {
                 maps.stream().filter(candidate -> candidate.scsiId().equals(scsiId)).findFirst();
         List<String> names = new ArrayList<>(disks.stream().map(ScsiDisk::name).toList());
         map.ifPresent(device -> names.add(device.name()));
-        return new ScsiLun(
-                scsiId, disks, map, link(disks, map), use.of(names), use.isRoot(names));
+        return new ScsiLun(scsiId, disks, map, link(disks, map), use.of(names), use.isRoot(names));
     }
 
     // ---- one disk
@@ -150,7 +149,9 @@ public final class ScsiDiscovery {
                 block.textOrEmpty("ro").equals("1"));
     }
 
-    /** Anything but a sector or a page would be no disk of ours; it is refused when it is opened. */
+    /**
+     * Anything but a sector or a page would be no disk of ours; it is refused when it is opened.
+     */
     private static int blockBytes(Sysfs block) {
         long bytes = block.number("queue/logical_block_size").orElse(SECTOR_BYTES);
         return (int) Math.min(bytes, Integer.MAX_VALUE);
@@ -198,6 +199,11 @@ public final class ScsiDiscovery {
         Optional<Path> target = link.real().map(Sysfs::directory);
         return target.isPresent()
                 && nodes.stream()
-                        .anyMatch(node -> new Sysfs(node).real().map(Sysfs::directory).equals(target));
+                        .anyMatch(
+                                node ->
+                                        new Sysfs(node)
+                                                .real()
+                                                .map(Sysfs::directory)
+                                                .equals(target));
     }
 }

@@ -13,8 +13,8 @@ import java.nio.file.Path;
  * @param node its device node
  * @param number {@code major:minor}
  * @param address where it is: host, channel, target and LUN
- * @param scsiId the name of the LUN, the same over all paths, as {@code scsi_id -g} prints it; empty
- *     when it has none
+ * @param scsiId the name of the LUN, the same over all paths, as {@code scsi_id -g} prints it;
+ *     empty when it has none
  * @param serial of the unit; empty when it does not tell
  * @param sizeBytes how large it is
  * @param blockBytes its logical block

@@ -13,8 +13,8 @@ import java.util.Optional;
 
 /**
  * By what a LUN is known, from the pages of vital product data that the kernel keeps of it: see
- * {@link ScsiId} for the rules. Where the kernel does not give page 83, its own digest of it serves,
- * {@code wwid}. Runs of blanks become one underscore, as in the names of links.
+ * {@link ScsiId} for the rules. Where the kernel does not give page 83, its own digest of it
+ * serves, {@code wwid}. Runs of blanks become one underscore, as in the names of links.
  *
  * @param scsiId empty when the LUN has no name that lasts
  * @param serial of the unit; empty when it does not tell

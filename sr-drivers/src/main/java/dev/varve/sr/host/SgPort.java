@@ -99,8 +99,7 @@ public record SgPort(Path node) implements ScsiPort {
             int result = Libc.ioctl(fd, SG_SCSI_RESET, what.address());
             if (result < 0) {
                 throw ErrorCode.SR_NOT_IMPLEMENTED.because(
-                        "the disk %s cannot be reset: %s"
-                                .formatted(node, Libc.errorName(result)));
+                        "the disk %s cannot be reset: %s".formatted(node, Libc.errorName(result)));
             }
         } finally {
             Libc.close(fd);

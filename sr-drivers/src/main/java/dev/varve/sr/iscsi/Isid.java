@@ -6,8 +6,8 @@ import dev.varve.vdi.time.RandomSource;
 
 /**
  * The initiator's part of a session's name (RFC 7143, 11.12.5), of the format that is random: with
- * the names of initiator and target and the portal group it names the nexus. A login that repeats it
- * ends the session that has it, and all its tasks, before the new one begins.
+ * the names of initiator and target and the portal group it names the nexus. A login that repeats
+ * it ends the session that has it, and all its tasks, before the new one begins.
  *
  * <table>
  * <caption>ISID, 6 bytes, big-endian</caption>

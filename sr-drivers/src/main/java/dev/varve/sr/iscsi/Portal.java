@@ -32,8 +32,9 @@ public record Portal(String host, int port) {
     }
 
     /**
-     * Reads {@code host}, {@code host:port}, {@code [address]:port}, or an address of IPv6 by itself;
-     * without a port it is {@link #DEFAULT_PORT}. A portal group that follows a comma is left out.
+     * Reads {@code host}, {@code host:port}, {@code [address]:port}, or an address of IPv6 by
+     * itself; without a port it is {@link #DEFAULT_PORT}. A portal group that follows a comma is
+     * left out.
      */
     public static Portal parse(String text) {
         String place = text.strip();

@@ -3,7 +3,8 @@
 package dev.varve.sr.iscsi;
 
 /**
- * What we offer when a session is negotiated (RFC 7143, 13). The target may lower all but the first.
+ * What we offer when a session is negotiated (RFC 7143, 13). The target may lower all but the
+ * first.
  *
  * @param receiveBytes how large a data segment we take (MaxRecvDataSegmentLength)
  * @param maxBurstBytes how much one sequence may carry (MaxBurstLength)

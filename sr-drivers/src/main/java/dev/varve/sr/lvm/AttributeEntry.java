@@ -147,8 +147,7 @@ record AttributeEntry(long number, boolean withGroup, List<AttributeRecord> reco
         byte[] magic = new byte[MAGIC.length];
         buffer.get(magic);
         int length = buffer.getInt(LENGTH_OFFSET);
-        boolean begins =
-                Arrays.equals(magic, MAGIC) && buffer.getInt() == VERSION && length >= 0;
+        boolean begins = Arrays.equals(magic, MAGIC) && buffer.getInt() == VERSION && length >= 0;
         return begins ? Optional.of((long) HEADER_BYTES + length) : Optional.empty();
     }
 

@@ -15,9 +15,9 @@ import java.util.Optional;
  * What a group's own metadata has no place for: attributes of volumes, and the identity of the
  * repository. It is a sequence of {@link AttributeEntry entries} in a logical volume of our own.
  *
- * <p>Each entry begins at a multiple of {@value #UNIT_BYTES} bytes, so no write ever touches an entry
- * that is durable. The log ends where no entry with the next number begins. An entry that goes with
- * a change of the group is written before that change is; it counts if the tag {@code
+ * <p>Each entry begins at a multiple of {@value #UNIT_BYTES} bytes, so no write ever touches an
+ * entry that is durable. The log ends where no entry with the next number begins. An entry that
+ * goes with a change of the group is written before that change is; it counts if the tag {@code
  * entry-<number>} of the logical volume names it or a later one, and the change sets that tag. So
  * both happen or none, at the moment at which the group's metadata changes. An entry by itself
  * counts as soon as it is whole.
@@ -26,9 +26,9 @@ import java.util.Optional;
  * nothing when there is no volume of that identifier. So neither renaming nor removing a volume is
  * written here.
  *
- * <p>When the volume is full, what still means something is written to a new one, and the same change
- * of the group has it take the place of the old. Numbers go on, so what lies in extents that were
- * used before is never taken for an entry.
+ * <p>When the volume is full, what still means something is written to a new one, and the same
+ * change of the group has it take the place of the old. Numbers go on, so what lies in extents that
+ * were used before is never taken for an entry.
  *
  * <p><b>Threads:</b> one at a time; it is immutable but for {@link #readOn}.
  */
@@ -179,8 +179,7 @@ final class AttributeLog {
         managementChecksum = null;
         for (AttributeRecord record : entry.records()) {
             switch (record) {
-                case AttributeRecord.OfVolume of ->
-                        attributes.put(of.volume(), of.attributes());
+                case AttributeRecord.OfVolume of -> attributes.put(of.volume(), of.attributes());
                 case AttributeRecord.OfRepository of -> identity = of.identity();
                 case AttributeRecord.OfManagement of -> managementChecksum = of.checksum();
             }

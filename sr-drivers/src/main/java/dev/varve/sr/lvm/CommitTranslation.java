@@ -36,8 +36,7 @@ final class CommitTranslation {
      * @param recorded whether the log says something about a volume
      * @param host who makes what is new
      */
-    CommitTranslation(
-            GroupState state, GroupChange change, Predicate<LvmId> recorded, UUID host) {
+    CommitTranslation(GroupState state, GroupChange change, Predicate<LvmId> recorded, UUID host) {
         this.state = state;
         this.change = change;
         this.edit = change.edit;
@@ -55,8 +54,7 @@ final class CommitTranslation {
         remove(plan);
         move(plan);
         create(plan);
-        plan.after()
-                .forEach((id, node) -> node.ifPresent(present -> note(id, present.notes())));
+        plan.after().forEach((id, node) -> node.ifPresent(present -> note(id, present.notes())));
     }
 
     /** Refuses changes, before somebody else makes them, that would remove what is open here. */
@@ -66,8 +64,7 @@ final class CommitTranslation {
     }
 
     /** What there is before the changes. */
-    private record Present(GroupState state, Predicate<LvmId> open)
-            implements CommitPlan.Present {
+    private record Present(GroupState state, Predicate<LvmId> open) implements CommitPlan.Present {
 
         @Override
         public Optional<VolumeNotes> notes(VolumeId id) {

@@ -37,13 +37,12 @@ final class Descriptions {
         Map<String, String> before = management.disk(id.uuid()).orElse(Map.of());
         management.put(
                 id.uuid(),
-                ManagementFields.of(
-                        id, state.notes(state.volume(id).orElseThrow()), before));
+                ManagementFields.of(id, state.notes(state.volume(id).orElseThrow()), before));
     }
 
     /**
-     * The attributes of a disk as somebody else has written them into the management volume; nothing
-     * when it says what was written here.
+     * The attributes of a disk as somebody else has written them into the management volume;
+     * nothing when it says what was written here.
      */
     static Optional<Map<String, String>> changed(
             VolumeNotes notes, VolumeId id, ManagementVolume management) {

@@ -13,9 +13,9 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 
 /**
- * Tells the medium, in the background, which of its space nobody needs any more. Space that is given
- * out again meanwhile is left out; whoever gives it out waits for a discard of it that is under way,
- * as nobody knows in which order the medium would carry that and a write out.
+ * Tells the medium, in the background, which of its space nobody needs any more. Space that is
+ * given out again meanwhile is left out; whoever gives it out waits for a discard of it that is
+ * under way, as nobody knows in which order the medium would carry that and a write out.
  *
  * <p><b>Threads:</b> any; one discard at a time.
  *

@@ -21,8 +21,8 @@ import java.util.UUID;
  *
  * <p><b>Threads:</b> any that may wait.
  *
- * <p><b>Durability:</b> the volume is zeroed, then named by the group, then formatted. After a crash
- * in between, whoever attaches the repository next formats it.
+ * <p><b>Durability:</b> the volume is zeroed, then named by the group, then formatted. After a
+ * crash in between, whoever attaches the repository next formats it.
  */
 final class GroupClaims {
     /** Its name. */
@@ -37,11 +37,10 @@ final class GroupClaims {
     private GroupClaims() {}
 
     /** The area of a group, which is made where there is none. */
-    static ClaimArea ensure(GroupDevice device, GroupMetadata metadata, UUID sr, SrContext context) {
+    static ClaimArea ensure(
+            GroupDevice device, GroupMetadata metadata, UUID sr, SrContext context) {
         LogicalVolume volume =
-                metadata.group()
-                        .volume(VOLUME)
-                        .orElseGet(() -> make(device, metadata));
+                metadata.group().volume(VOLUME).orElseGet(() -> make(device, metadata));
         long offset = offset(metadata, volume);
         if (ClaimArea.isPresent(device.medium(), offset)) {
             return ClaimArea.open(device.medium(), offset);

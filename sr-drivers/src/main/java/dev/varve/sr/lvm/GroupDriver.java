@@ -123,9 +123,7 @@ public abstract class GroupDriver implements SrDriver {
             throw ErrorCode.CONFIG_DEVICE_INVALID.because(
                     "%s has %d MiB, which is too little; it takes at least %d MiB"
                             .formatted(
-                                    medium.name(),
-                                    medium.sizeBytes() >> 20,
-                                    MINIMUM_BYTES >> 20));
+                                    medium.name(), medium.sizeBytes() >> 20, MINIMUM_BYTES >> 20));
         }
     }
 

@@ -42,8 +42,7 @@ sealed interface GroupHold extends AutoCloseable {
     void close();
 
     /** For a host that attaches the repository. */
-    static GroupHold take(
-            GroupDevice device, GroupMetadata metadata, UUID sr, SrContext context) {
+    static GroupHold take(GroupDevice device, GroupMetadata metadata, UUID sr, SrContext context) {
         if (!device.medium().isWritable() || metadata.refusal().isPresent()) {
             return new ReadOnly();
         }
@@ -143,7 +142,9 @@ sealed interface GroupHold extends AutoCloseable {
         public void check() {
             if (shared.isFenced()) {
                 throw ErrorCode.SR_UNAVAILABLE.because(
-                        "this host could not say for a while that it lives, so that another one may have taken its place; it goes on when the device answers, or when the repository is plugged in again");
+                        "this host could not say for a while that it lives, so that another one may"
+                            + " have taken its place; it goes on when the device answers, or when"
+                            + " the repository is plugged in again");
             }
         }
 

@@ -36,7 +36,8 @@ public record GroupOptions(boolean thick, boolean force) {
     /** Reads it; fails with SR_INVALID_ARGUMENT for another word. */
     public static GroupOptions of(DeviceConfig config) {
         return new GroupOptions(
-                choice(config, ALLOCATION, "thin", "thick"), choice(config, FORCE, "false", "true"));
+                choice(config, ALLOCATION, "thin", "thick"),
+                choice(config, FORCE, "false", "true"));
     }
 
     /** Whether a key has the second of two words; it counts as the first when it is missing. */

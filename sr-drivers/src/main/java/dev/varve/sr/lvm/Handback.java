@@ -81,9 +81,9 @@ final class Handback {
             add(
                     HandbackFinding.Kind.OVER_COMMITTED,
                     state.group().name(),
-                    ("all disks together need %d bytes once they have all their room, and the group has"
-                                    + " %d; %d disks are smaller than that now. Move or delete disks"
-                                    + " of %d bytes, or enlarge the device.")
+                    ("all disks together need %d bytes once they have all their room, and the group"
+                         + " has %d; %d disks are smaller than that now. Move or delete disks of %d"
+                         + " bytes, or enlarge the device.")
                             .formatted(needed, size, small, needed - size));
         }
     }
@@ -118,12 +118,14 @@ final class Handback {
                         add(
                                 HandbackFinding.Kind.UNFINISHED,
                                 name,
-                                "work on the repository is under way or was interrupted. Wait for it to end, or attach the repository again.");
+                                "work on the repository is under way or was interrupted. Wait for"
+                                    + " it to end, or attach the repository again.");
                 case META ->
                         add(
                                 HandbackFinding.Kind.UNKNOWN_VOLUME,
                                 name,
-                                "it is ours; remove it with lvremove after the repository was handed back.");
+                                "it is ours; remove it with lvremove after the repository was"
+                                    + " handed back.");
                 case VHD, RAW -> checkText(id);
                 case CBT_LOG -> {}
             }
@@ -132,8 +134,7 @@ final class Handback {
 
     private void checkText(VolumeId id) {
         Map<String, String> fields =
-                ManagementFields.of(
-                        id, state.notes(state.volume(id).orElseThrow()), Map.of());
+                ManagementFields.of(id, state.notes(state.volume(id).orElseThrow()), Map.of());
         Map<String, String> written = ManagementFormat.asWritten(fields);
         for (String tag : List.of(ManagementFormat.LABEL, ManagementFormat.DESCRIPTION)) {
             if (!written.get(tag).equals(fields.get(tag))) {

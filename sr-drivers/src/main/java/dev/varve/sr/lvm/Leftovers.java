@@ -17,8 +17,7 @@ final class Leftovers {
     private Leftovers() {}
 
     /** Removals of images that this host was making, or that any was when there is no other. */
-    static List<VolumeChange> of(
-            GroupState state, LvmAccess access, Predicate<LvmId> open) {
+    static List<VolumeChange> of(GroupState state, LvmAccess access, Predicate<LvmId> open) {
         String mine = VolumeNames.incomingTag(access.host());
         List<VolumeChange> removals = new ArrayList<>();
         for (VolumeId id : state.ids()) {

@@ -110,9 +110,7 @@ final class LogWrite {
 
     /** What still means something, the new last. */
     private static List<AttributeRecord> everything(
-            AttributeLog present,
-            GroupChange change,
-            Map<LvmId, Map<String, String>> attributes) {
+            AttributeLog present, GroupChange change, Map<LvmId, Map<String, String>> attributes) {
         Set<LvmId> said = new HashSet<>();
         List<AttributeRecord> fresh = new ArrayList<>();
         boolean repository = false;

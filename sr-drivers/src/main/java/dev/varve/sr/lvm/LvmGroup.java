@@ -25,8 +25,8 @@ import java.util.UUID;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * A group with the volumes of our own in it: reads them, and has changes of the group and of the log
- * happen together.
+ * A group with the volumes of our own in it: reads them, and has changes of the group and of the
+ * log happen together.
  *
  * <p><b>Durability:</b> the order of a change, and what a crash after each step leaves:
  *
@@ -34,8 +34,8 @@ import java.util.concurrent.locks.ReentrantLock;
  *   <li>The extents that are given out are zeroed, and the entry of the log is written behind those
  *       that count. Nothing has changed: the extents belong to nobody, the entry does not count.
  *   <li>The metadata of the group is committed; its first flush makes the step before durable. As
- *       {@link GroupMetadata} has it, the old group is left or the new one, and with the new one its
- *       tag, by which the entry counts.
+ *       {@link GroupMetadata} has it, the old group is left or the new one, and with the new one
+ *       its tag, by which the entry counts.
  *   <li>The management volume is written. A crash leaves it behind; {@link ManagementVolume#mend}
  *       and the next change of each disk bring it up to date.
  *   <li>Extents that came free are discarded, some time later.
@@ -125,8 +125,7 @@ final class LvmGroup {
 
     /** Why nothing can be changed, as one sentence. */
     Optional<String> readOnlyReason() {
-        return readOnly
-                .or(metadata::refusal)
+        return readOnly.or(metadata::refusal)
                 .or(
                         () ->
                                 medium.isWritable()
@@ -219,8 +218,7 @@ final class LvmGroup {
             LogicalVolume volume = state.volume(id).orElseThrow();
             if (id.kind().isDisk() && !attributes.containsKey(volume.id())) {
                 Optional<Map<String, String>> fields = management.disk(id.uuid());
-                fields.ifPresent(
-                        f -> attributes.put(volume.id(), ManagementFields.attributes(f)));
+                fields.ifPresent(f -> attributes.put(volume.id(), ManagementFields.attributes(f)));
                 any |= fields.isPresent();
             }
         }
@@ -295,8 +293,7 @@ final class LvmGroup {
         log = written.done();
         took(change.records);
         for (ExtentRun run : edit.freed()) {
-            freed.add(
-                    offsetOf(run.pv(), run.start()), run.count() * state.group().extentBytes());
+            freed.add(offsetOf(run.pv(), run.start()), run.count() * state.group().extentBytes());
         }
     }
 
@@ -318,8 +315,7 @@ final class LvmGroup {
         long extent = state.group().extentBytes();
         long missing = management.bytesFor(change.touched.size()) - management.sizeBytes();
         if (missing > 0) {
-            change.edit.extend(
-                    VolumeNames.MANAGEMENT, CommitTranslation.extents(missing, extent));
+            change.edit.extend(VolumeNames.MANAGEMENT, CommitTranslation.extents(missing, extent));
         }
     }
 
@@ -442,8 +438,8 @@ final class LvmGroup {
     }
 
     /**
-     * What the reference stack has changed about disks since this group was let go of: it counts, as
-     * the later.
+     * What the reference stack has changed about disks since this group was let go of: it counts,
+     * as the later.
      */
     private void adoptFromManagement() {
         boolean same =

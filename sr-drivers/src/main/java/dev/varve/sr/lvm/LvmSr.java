@@ -210,10 +210,12 @@ public final class LvmSr implements AttachedSr {
     public Optional<List<String>> handback(List<Image> images) {
         List<ImageFact> facts =
                 images.stream()
-                        .map(image -> new ImageFact(image.id(), image.virtualBytes(), image.parent()))
+                        .map(
+                                image ->
+                                        new ImageFact(
+                                                image.id(), image.virtualBytes(), image.parent()))
                         .toList();
-        return Optional.of(
-                store.handback(facts).stream().map(HandbackFinding::sentence).toList());
+        return Optional.of(store.handback(facts).stream().map(HandbackFinding::sentence).toList());
     }
 
     /** The volumes first, then what says that they are ours, then the device. */

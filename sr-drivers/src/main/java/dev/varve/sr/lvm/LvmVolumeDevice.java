@@ -15,10 +15,11 @@ import java.util.Set;
 
 /**
  * A logical volume as a device over the device that holds its group. A request that crosses from
- * one piece of the volume to the next becomes a request for each; flushes are passed on as they are.
+ * one piece of the volume to the next becomes a request for each; flushes are passed on as they
+ * are.
  *
- * <p>All users of a volume share one. Extents that a volume has stay where they are as long as it is
- * open, so requests in flight do not mind that it grows.
+ * <p>All users of a volume share one. Extents that a volume has stay where they are as long as it
+ * is open, so requests in flight do not mind that it grows.
  *
  * <p><b>Threads:</b> as any device; {@link #refresh} from any.
  */

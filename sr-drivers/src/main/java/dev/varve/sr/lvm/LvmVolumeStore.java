@@ -32,13 +32,13 @@ import java.util.function.Supplier;
  * Volumes as logical volumes of one group. {@link VolumeNames} has the layout, {@link LvmGroup} the
  * order of a change and what a crash leaves.
  *
- * <p>Sizes are whole extents: a volume is as large as was asked for or a part of an extent larger, and
- * so is a disk of kind RAW, as with the reference stack. A volume takes all of its space from the
- * start. New space reads as zero, because it is zeroed before the group gives it out. What frees a
- * volume is durable before its space is given out again or discarded.
+ * <p>Sizes are whole extents: a volume is as large as was asked for or a part of an extent larger,
+ * and so is a disk of kind RAW, as with the reference stack. A volume takes all of its space from
+ * the start. New space reads as zero, because it is zeroed before the group gives it out. What
+ * frees a volume is durable before its space is given out again or discarded.
  *
- * <p>One daemon, the {@link GroupOwner}, writes the group. The others have it make their changes, and
- * look for changes before they list or open anything.
+ * <p>One daemon, the {@link GroupOwner}, writes the group. The others have it make their changes,
+ * and look for changes before they list or open anything.
  *
  * <p><b>Threads:</b> any.
  */
@@ -163,9 +163,7 @@ public final class LvmVolumeStore implements VolumeStore {
     public long useReserve(long bytes) {
         return isOwner()
                 ? useReserveAsOwner(bytes)
-                : ask(OwnerRequests.request("reserve").put("bytes", bytes))
-                        .path("bytes")
-                        .asLong();
+                : ask(OwnerRequests.request("reserve").put("bytes", bytes)).path("bytes").asLong();
     }
 
     long useReserveAsOwner(long bytes) {
@@ -378,7 +376,9 @@ public final class LvmVolumeStore implements VolumeStore {
                 });
     }
 
-    /** Makes a volume smaller, down to a whole extent; disks keep their room where that is wanted. */
+    /**
+     * Makes a volume smaller, down to a whole extent; disks keep their room where that is wanted.
+     */
     void shrinkVolume(LvmId volume, long sizeBytes) {
         if (isThick()) {
             return;
@@ -412,10 +412,8 @@ public final class LvmVolumeStore implements VolumeStore {
                 () -> {
                     GroupChange change = group.begin();
                     GroupState now = group.state();
-                    LogicalVolume present =
-                            now.id(volume).flatMap(now::volume).orElseThrow();
-                    long extents =
-                            CommitTranslation.extents(sizeBytes, now.group().extentBytes());
+                    LogicalVolume present = now.id(volume).flatMap(now::volume).orElseThrow();
+                    long extents = CommitTranslation.extents(sizeBytes, now.group().extentBytes());
                     if (extents < present.extents()) {
                         change.edit.reduce(present.name(), present.extents() - extents);
                         change.ofGroup = true;
@@ -456,7 +454,7 @@ public final class LvmVolumeStore implements VolumeStore {
 
     /** Images that were being made by this host, or by any when there is no other. */
     private void removeIncoming() {
-        List<VolumeChange> removals = 
+        List<VolumeChange> removals =
                 locked(() -> Leftovers.of(group.state(), access, open::isOpen));
         if (!removals.isEmpty()) {
             commit(removals);

@@ -42,16 +42,15 @@ final class ManagementFields {
     /**
      * The fields of a disk.
      *
-     * @param before what the reference stack has said about it; fields that have no counterpart here
-     *     stay as they are
+     * @param before what the reference stack has said about it; fields that have no counterpart
+     *     here stay as they are
      */
     static Map<String, String> of(VolumeId id, VolumeNotes notes, Map<String, String> before) {
         Map<String, String> attributes = notes.attributes();
         Map<String, String> fields = new LinkedHashMap<>();
         boolean snapshot = attributes.containsKey(DiskAttributes.SNAPSHOT_TIME);
         boolean readOnly =
-                notes.hidden()
-                        || Boolean.parseBoolean(attributes.get(DiskAttributes.READ_ONLY));
+                notes.hidden() || Boolean.parseBoolean(attributes.get(DiskAttributes.READ_ONLY));
         fields.put(ManagementFormat.LABEL, attributes.getOrDefault(DiskAttributes.LABEL, ""));
         fields.put(
                 ManagementFormat.DESCRIPTION,
@@ -91,11 +90,9 @@ final class ManagementFields {
     /** The attributes that the fields of a disk stand for. */
     static Map<String, String> attributes(Map<String, String> fields) {
         Map<String, String> attributes = new HashMap<>();
+        attributes.put(DiskAttributes.LABEL, fields.getOrDefault(ManagementFormat.LABEL, ""));
         attributes.put(
-                DiskAttributes.LABEL, fields.getOrDefault(ManagementFormat.LABEL, ""));
-        attributes.put(
-                DiskAttributes.DESCRIPTION,
-                fields.getOrDefault(ManagementFormat.DESCRIPTION, ""));
+                DiskAttributes.DESCRIPTION, fields.getOrDefault(ManagementFormat.DESCRIPTION, ""));
         if (isSet(fields, READ_ONLY)) {
             attributes.put(DiskAttributes.READ_ONLY, "true");
         }

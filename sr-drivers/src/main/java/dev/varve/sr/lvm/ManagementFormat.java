@@ -15,8 +15,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The form of the logical volume {@code MGT}, in which the reference stack keeps what it knows of the
- * repository and its disks: sectors of {@value #SECTOR_BYTES} bytes, each filled up with spaces.
+ * The form of the logical volume {@code MGT}, in which the reference stack keeps what it knows of
+ * the repository and its disks: sectors of {@value #SECTOR_BYTES} bytes, each filled up with
+ * spaces.
  *
  * <table>
  * <caption>layout, in sectors</caption>
@@ -77,10 +78,7 @@ final class ManagementFormat {
     /** Sectors 1 to 3. */
     static byte[] repository(Map<String, String> fields) {
         byte[] head = new byte[HEAD_BYTES - SECTOR_BYTES];
-        copy(
-                sector(XML + element(fields, UUID_FIELD) + element(fields, ALLOCATION)),
-                head,
-                0);
+        copy(sector(XML + element(fields, UUID_FIELD) + element(fields, ALLOCATION)), head, 0);
         copy(sector(cutElement(fields, LABEL)), head, SECTOR_BYTES);
         copy(sector(cutElement(fields, DESCRIPTION)), head, 2 * SECTOR_BYTES);
         return head;
@@ -107,10 +105,7 @@ final class ManagementFormat {
                     }
                 });
         byte[] slot = new byte[SLOT_BYTES];
-        copy(
-                sector("<vdi>" + element(LABEL, label) + element(DESCRIPTION, description)),
-                slot,
-                0);
+        copy(sector("<vdi>" + element(LABEL, label) + element(DESCRIPTION, description)), slot, 0);
         copy(sector(rest + "</vdi>"), slot, SECTOR_BYTES);
         return slot;
     }

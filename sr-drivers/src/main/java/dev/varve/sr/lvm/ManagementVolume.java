@@ -60,8 +60,7 @@ final class ManagementVolume {
                                 ManagementFormat.HEAD_BYTES));
         List<byte[]> found =
                 ManagementFormat.slots(
-                        Arrays.copyOfRange(
-                                content, ManagementFormat.HEAD_BYTES, content.length));
+                        Arrays.copyOfRange(content, ManagementFormat.HEAD_BYTES, content.length));
         slots = found.size();
         for (int i = 0; i < slots; i++) {
             load(i, ManagementFormat.fields(found.get(i)));

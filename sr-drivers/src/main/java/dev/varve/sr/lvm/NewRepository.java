@@ -17,8 +17,9 @@ import java.util.TreeMap;
  *
  * <p><b>Threads:</b> any that may wait.
  *
- * <p><b>Durability:</b> what was there is wiped first, then the group is made, then its volumes, and
- * the name of the repository last. A crash in between leaves a group of that name without disks.
+ * <p><b>Durability:</b> what was there is wiped first, then the group is made, then its volumes,
+ * and the name of the repository last. A crash in between leaves a group of that name without
+ * disks.
  */
 final class NewRepository {
     /** Signatures lie in the first megabytes, the metadata of the group as well. */
@@ -74,8 +75,7 @@ final class NewRepository {
         if (options.thick()) {
             config.put("allocation", "thick");
         }
-        return new SrIdentity(
-                identity.uuid(), identity.label(), identity.description(), config);
+        return new SrIdentity(identity.uuid(), identity.label(), identity.description(), config);
     }
 
     /** Removes everything by which content is recognised. */

@@ -45,7 +45,10 @@ final class OpenVolumes {
 
     /** Opens a volume once more. */
     synchronized Opened open(
-            LvmId volume, VolumeId name, boolean writable, Function<LvmId, LvmVolumeDevice> device) {
+            LvmId volume,
+            VolumeId name,
+            boolean writable,
+            Function<LvmId, LvmVolumeDevice> device) {
         Opened known = opened.get(volume);
         Opened open = known == null ? new Opened(volume, name, device.apply(volume)) : known;
         if (writable && open.writing) {

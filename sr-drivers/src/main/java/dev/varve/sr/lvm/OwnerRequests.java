@@ -42,8 +42,8 @@ import java.util.UUID;
  * smConfig}</td><td></td></tr>
  * </table>
  *
- * <p>An answer is an object with what the table says, or with {@code error}: {@code code} and {@code
- * params} of the {@link StorageException}.
+ * <p>An answer is an object with what the table says, or with {@code error}: {@code code} and
+ * {@code params} of the {@link StorageException}.
  *
  * <p><b>Threads:</b> any.
  */
@@ -134,9 +134,7 @@ final class OwnerRequests {
             case "attributes" -> new VolumeChange.SetAttributes(id, map(node, "attributes"));
             case "marks" ->
                     new VolumeChange.SetMarks(
-                            id,
-                            node.path("readOnly").asBoolean(),
-                            node.path("hidden").asBoolean());
+                            id, node.path("readOnly").asBoolean(), node.path("hidden").asBoolean());
             default -> throw notUnderstood("the change '" + change + "'", null);
         };
     }
@@ -157,9 +155,7 @@ final class OwnerRequests {
         Map<LvmId, Long> sizes = new LinkedHashMap<>();
         request.path("sizes")
                 .properties()
-                .forEach(
-                        entry ->
-                                sizes.put(new LvmId(entry.getKey()), entry.getValue().asLong()));
+                .forEach(entry -> sizes.put(new LvmId(entry.getKey()), entry.getValue().asLong()));
         return sizes;
     }
 
@@ -202,16 +198,14 @@ final class OwnerRequests {
                 .properties()
                 .forEach(
                         entry ->
-                                failures.put(
-                                        new LvmId(entry.getKey()), failure(entry.getValue())));
+                                failures.put(new LvmId(entry.getKey()), failure(entry.getValue())));
         return failures;
     }
 
     private static StorageException failure(JsonNode node) {
         List<String> params = new ArrayList<>();
         node.path("params").forEach(param -> params.add(param.asText()));
-        return new StorageException(
-                ErrorCode.valueOf(node.path("code").asText()), params, null);
+        return new StorageException(ErrorCode.valueOf(node.path("code").asText()), params, null);
     }
 
     /** The answer, or the failure that it tells of. */

@@ -44,8 +44,7 @@ final class OwnerService {
                             UUID.fromString(request.path("host").asText()));
             case "grow" ->
                     answer =
-                            OwnerRequests.failures(
-                                    store.growAsOwner(OwnerRequests.sizes(request)));
+                            OwnerRequests.failures(store.growAsOwner(OwnerRequests.sizes(request)));
             case "shrink" ->
                     store.shrinkAsOwner(
                             new LvmId(request.path("volume").asText()),

@@ -50,8 +50,7 @@ record ReferenceJournal(String name, String type, UUID uuid, String value) {
         if (uuid.isEmpty()) {
             return new ReferenceJournal(volume.name(), "unknown", new UUID(0, 0), "");
         }
-        String value =
-                name.group(3) != null ? name.group(3) : content(bytes.apply(volume));
+        String value = name.group(3) != null ? name.group(3) : content(bytes.apply(volume));
         return new ReferenceJournal(volume.name(), name.group(1), uuid.get(), value);
     }
 

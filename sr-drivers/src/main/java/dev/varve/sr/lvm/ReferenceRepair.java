@@ -37,11 +37,11 @@ import java.util.stream.Stream;
  * resized</td><td>left alone</td></tr>
  * </table>
  *
- * <p>A journal of a disk that is not there is removed, as by the reference stack, but for those that
- * are left alone.
+ * <p>A journal of a disk that is not there is removed, as by the reference stack, but for those
+ * that are left alone.
  *
- * <p><b>Durability:</b> bytes are written before the change of the group that removes the journals, and
- * may be written again.
+ * <p><b>Durability:</b> bytes are written before the change of the group that removes the journals,
+ * and may be written again.
  */
 final class ReferenceRepair {
     private static final int FOOTER_HIDDEN_OFFSET = 85;
@@ -197,8 +197,8 @@ final class ReferenceRepair {
 
     /** Why a group with journals that remain is not written. */
     static String reason(List<ReferenceJournal> remaining) {
-        return ("The XenServer or XCP-ng host that used this repository before has not ended its work"
-                        + " on %s. Attach the repository there once, and it does.")
+        return ("The XenServer or XCP-ng host that used this repository before has not ended its"
+                    + " work on %s. Attach the repository there once, and it does.")
                 .formatted(
                         String.join(", ", remaining.stream().map(ReferenceJournal::name).toList()));
     }

@@ -24,9 +24,11 @@ import java.util.concurrent.RejectedExecutionException;
  * done together in the next one, so that many disks that fill up at once cost few changes.
  *
  * <p>Images grow by more than was asked for, so that a disk that fills up asks seldom: by {@link
- * LvmStoreSettings#stepBytes}, as far as there is room. Other volumes grow to the next whole extent.
+ * LvmStoreSettings#stepBytes}, as far as there is room. Other volumes grow to the next whole
+ * extent.
  *
- * <p><b>Threads:</b> any; growing itself runs on the executor for blocking work, one batch at a time.
+ * <p><b>Threads:</b> any; growing itself runs on the executor for blocking work, one batch at a
+ * time.
  */
 final class VolumeGrowth {
     private record Wanted(LvmStoreVolume volume, long sizeBytes, CompletableFuture<Long> done) {}
@@ -149,8 +151,7 @@ final class VolumeGrowth {
         return failures;
     }
 
-    private void extend(
-            LvmId volume, long size, GroupState state, GroupChange change, long kept) {
+    private void extend(LvmId volume, long size, GroupState state, GroupChange change, long kept) {
         VolumeId id =
                 state.id(volume)
                         .orElseThrow(

@@ -17,9 +17,9 @@ import java.util.concurrent.Executor;
 
 /**
  * Several paths to one LUN as one device. Requests take the paths in turn. One that fails for its
- * path goes on over another one, from its beginning; see {@link PathErrors} for why the first cannot
- * still be carried out. When no path is left requests are held, in the order in which they came, and
- * go on when there is one again, or fail after a time.
+ * path goes on over another one, from its beginning; see {@link PathErrors} for why the first
+ * cannot still be carried out. When no path is left requests are held, in the order in which they
+ * came, and go on when there is one again, or fail after a time.
  *
  * <p>A request that has failed on so many paths that cannot all be bad is one that the LUN itself
  * will not do, and fails.

@@ -62,9 +62,7 @@ public final class MultipathMedium implements BlockMedium {
                         new Lun(), paths, services.blocking(), services.scheduler(), settings);
         this.bytes =
                 new BlockBytes(
-                        name(),
-                        blockBytes,
-                        new PathTransfers(paths, _ -> watcher.lookSoon()));
+                        name(), blockBytes, new PathTransfers(paths, _ -> watcher.lookSoon()));
     }
 
     /**
@@ -156,8 +154,7 @@ public final class MultipathMedium implements BlockMedium {
                 opened.letGo().run();
                 throw e;
             }
-            return new DiskPath(
-                    candidate, opened, (path, request) -> device.ended(path, request));
+            return new DiskPath(candidate, opened, (path, request) -> device.ended(path, request));
         }
     }
 
@@ -267,8 +264,7 @@ public final class MultipathMedium implements BlockMedium {
             if (path.isHealthy() && path.enter()) {
                 path.open().refreshSize();
                 Geometry geometry = path.device().geometry();
-                boolean smaller =
-                        smallest == null || geometry.sizeBytes() < smallest.sizeBytes();
+                boolean smaller = smallest == null || geometry.sizeBytes() < smallest.sizeBytes();
                 smallest = smaller ? geometry : smallest;
                 path.leave(Runnable::run);
             }

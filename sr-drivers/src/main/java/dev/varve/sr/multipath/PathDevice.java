@@ -22,8 +22,8 @@ import java.nio.file.Path;
  */
 record PathDevice(BlockDevice device, BlockTransfers transfers, Runnable letGo) {
     /**
-     * Opens a device node, past the page cache: each path has one of its own. A file that stands for
-     * a device has one cache under all its names, and may lie where there is no other way.
+     * Opens a device node, past the page cache: each path has one of its own. A file that stands
+     * for a device has one cache under all its names, and may lie where there is no other way.
      *
      * @throws dev.varve.vdi.StorageException when that is not possible
      */

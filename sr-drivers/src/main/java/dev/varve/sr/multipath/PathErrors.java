@@ -8,9 +8,9 @@ import dev.varve.vdi.ffi.Libc;
  * Which errors of the kernel say that a path has failed, so that another one may do better, and
  * which say that the device itself has answered.
  *
- * <p>When a command ends with one of the former the SCSI layer of the kernel has given it up: it was
- * aborted, or the link over which it went is gone. It is not carried out any more when the same is
- * sent over another path.
+ * <p>When a command ends with one of the former the SCSI layer of the kernel has given it up: it
+ * was aborted, or the link over which it went is gone. It is not carried out any more when the same
+ * is sent over another path.
  *
  * <table>
  * <caption>Errors of block devices</caption>
@@ -36,12 +36,7 @@ final class PathErrors {
      */
     static boolean isOfPath(long error) {
         return switch ((int) -error) {
-            case Libc.EIO,
-                    Libc.ENOLINK,
-                    Libc.ETIMEDOUT,
-                    Libc.ESHUTDOWN,
-                    Libc.ENODEV,
-                    Libc.ENXIO ->
+            case Libc.EIO, Libc.ENOLINK, Libc.ETIMEDOUT, Libc.ESHUTDOWN, Libc.ENODEV, Libc.ENXIO ->
                     true;
             default -> false;
         };

@@ -112,8 +112,7 @@ public final class PathReservations implements Reservations {
 
     private static void registerOver(ScsiPort port, long newKey) {
         String what = "cannot register a key";
-        ScsiOutcome outcome =
-                out(port, PersistentReserve.REGISTER_AND_IGNORE_KEY, 0, 0, newKey);
+        ScsiOutcome outcome = out(port, PersistentReserve.REGISTER_AND_IGNORE_KEY, 0, 0, newKey);
         good(what, new Answer(port, outcome));
     }
 
@@ -157,9 +156,7 @@ public final class PathReservations implements Reservations {
 
     @Override
     public synchronized void reserve(int type) {
-        first(
-                "cannot reserve",
-                port -> out(port, PersistentReserve.RESERVE, type, key, 0));
+        first("cannot reserve", port -> out(port, PersistentReserve.RESERVE, type, key, 0));
     }
 
     /**
@@ -231,8 +228,7 @@ public final class PathReservations implements Reservations {
 
     private static ScsiOutcome in(ScsiPort port, int action) {
         byte[] cdb = new byte[Cdb.BYTES];
-        Cdb.persistentReserveIn(
-                MemorySegment.ofArray(cdb), 0, action, PersistentReserve.ROOM);
+        Cdb.persistentReserveIn(MemorySegment.ofArray(cdb), 0, action, PersistentReserve.ROOM);
         return port.execute(cdb, new byte[0], PersistentReserve.ROOM);
     }
 

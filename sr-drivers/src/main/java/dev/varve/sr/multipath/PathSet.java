@@ -69,8 +69,8 @@ final class PathSet {
     }
 
     /**
-     * A number that is another one when there was no path for a while: the LUN may have been without
-     * power meanwhile.
+     * A number that is another one when there was no path for a while: the LUN may have been
+     * without power meanwhile.
      */
     long epoch() {
         return epoch;
@@ -78,9 +78,7 @@ final class PathSet {
 
     /** How long requests may still wait for a path, in nanoseconds; 0 or less when no longer. */
     long patienceNanos() {
-        return holdNanos == 0
-                ? Long.MAX_VALUE
-                : holdNanos - (clock.nanoTime() - downSinceNanos);
+        return holdNanos == 0 ? Long.MAX_VALUE : holdNanos - (clock.nanoTime() - downSinceNanos);
     }
 
     // ---- changes

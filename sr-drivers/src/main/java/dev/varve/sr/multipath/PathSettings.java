@@ -10,7 +10,9 @@ package dev.varve.sr.multipath;
  * @param checkSeconds how long between two looks at all paths
  */
 public record PathSettings(long holdSeconds, long checkSeconds) {
-    /** Long enough for an array to restart a controller, short enough for a guest not to give up. */
+    /**
+     * Long enough for an array to restart a controller, short enough for a guest not to give up.
+     */
     public static final long HOLD_SECONDS = 120;
 
     private static final long CHECK_SECONDS = 5;

@@ -15,8 +15,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Looks at the paths to a LUN every few seconds, and at once when one has failed: which ones the
- * host shows now, and whether each can be read. New ones are opened, those that went away are let go
- * of, and those that work again are put back to use.
+ * host shows now, and whether each can be read. New ones are opened, those that went away are let
+ * go of, and those that work again are put back to use.
  *
  * <p>A read over a broken path may take as long as the kernel tries, so every path has a check of
  * its own that delays no other.
@@ -49,11 +49,7 @@ final class PathWatcher implements AutoCloseable {
     private boolean closed;
 
     PathWatcher(
-            Lun lun,
-            PathSet paths,
-            Executor blocking,
-            Scheduler scheduler,
-            PathSettings settings) {
+            Lun lun, PathSet paths, Executor blocking, Scheduler scheduler, PathSettings settings) {
         this.lun = lun;
         this.paths = paths;
         this.blocking = blocking;

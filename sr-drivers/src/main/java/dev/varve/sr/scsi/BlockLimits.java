@@ -3,8 +3,8 @@
 package dev.varve.sr.scsi;
 
 /**
- * What commands may not exceed (SBC-3, 6.5.3); 0 where the device names no limit, but for the two of
- * UNMAP, where 0 means that there is no UNMAP.
+ * What commands may not exceed (SBC-3, 6.5.3); 0 where the device names no limit, but for the two
+ * of UNMAP, where 0 means that there is no UNMAP.
  *
  * <table>
  * <caption>Page B0, offsets with its header, big-endian</caption>

@@ -157,8 +157,8 @@ public final class Cdb {
     }
 
     /**
-     * Changes keys or the reservation, as {@link PersistentReserve} says; its parameter list goes out
-     * with it. The scope is the logical unit.
+     * Changes keys or the reservation, as {@link PersistentReserve} says; its parameter list goes
+     * out with it. The scope is the logical unit.
      *
      * @param type of the reservation, or 0 where the action has none
      */

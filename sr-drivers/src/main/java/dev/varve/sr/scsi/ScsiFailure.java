@@ -11,8 +11,8 @@ public final class ScsiFailure {
 
     /**
      * An error for an outcome that is not good: SR_NOT_WRITABLE for RESERVATION CONFLICT and DATA
-     * PROTECT, SR_NO_SPACE when a thin device is full, ISCSI_DEVICE when there is no such unit, else
-     * SR_IO_ERROR.
+     * PROTECT, SR_NO_SPACE when a thin device is full, ISCSI_DEVICE when there is no such unit,
+     * else SR_IO_ERROR.
      *
      * @param what the command, as in "cannot read 8 blocks at 0"
      * @param name the unit

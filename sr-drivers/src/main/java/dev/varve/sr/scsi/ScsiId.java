@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The name by which a disk is known on all its paths and hosts, as the program {@code scsi_id -g} of
- * udev makes it: the type of the designator as a digit, then the designator, in hexadecimal digits
- * when it is binary.
+ * The name by which a disk is known on all its paths and hosts, as the program {@code scsi_id -g}
+ * of udev makes it: the type of the designator as a digit, then the designator, in hexadecimal
+ * digits when it is binary.
  *
  * <table>
  * <caption>Designators of the unit, the first that is there counts; binary before ASCII</caption>

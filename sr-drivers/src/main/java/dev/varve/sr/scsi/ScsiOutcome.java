@@ -25,8 +25,6 @@ public record ScsiOutcome(int status, int sense, byte[] data) {
 
     /** In words, for messages. */
     public String words() {
-        return status == ScsiStatus.CHECK_CONDITION
-                ? Sense.words(sense)
-                : ScsiStatus.words(status);
+        return status == ScsiStatus.CHECK_CONDITION ? Sense.words(sense) : ScsiStatus.words(status);
     }
 }

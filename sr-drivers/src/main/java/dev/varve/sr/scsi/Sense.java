@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Why a command has ended in CHECK CONDITION (SPC-4, 4.5): a key, a code and a qualifier, kept in one
- * number so that the data path can look at them without allocation.
+ * Why a command has ended in CHECK CONDITION (SPC-4, 4.5): a key, a code and a qualifier, kept in
+ * one number so that the data path can look at them without allocation.
  *
  * <table>
  * <caption>Sense data: response code in the low 7 bits of byte 0</caption>
@@ -75,9 +75,7 @@ public final class Sense {
         return switch (byteAt(memory, at) & 0x7F) {
             case 0x70, 0x71 -> fixed(memory, at, length);
             case 0x72, 0x73 ->
-                    length < DESCRIPTOR_BYTES
-                            ? NONE
-                            : pack(memory, at + 1, at + 2, at + 3);
+                    length < DESCRIPTOR_BYTES ? NONE : pack(memory, at + 1, at + 2, at + 3);
             default -> NONE;
         };
     }

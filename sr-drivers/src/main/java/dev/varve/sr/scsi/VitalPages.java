@@ -6,7 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Pages of vital product data (SPC-4, 7.8): page code in byte 1, length of the rest in bytes 2 and 3.
+ * Pages of vital product data (SPC-4, 7.8): page code in byte 1, length of the rest in bytes 2 and
+ * 3.
  */
 public final class VitalPages {
     /** Which pages there are. */

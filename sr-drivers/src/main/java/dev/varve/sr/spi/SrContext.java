@@ -20,8 +20,8 @@ import java.util.concurrent.Executor;
  * @param blocking where work that blocks on the medium may run
  * @param operation progress, cancellation and deadline of the call
  * @param initiator the name of this host towards iSCSI targets; empty when it has none
- * @param pool the UUID of the pool of hosts that this one belongs to; hosts of another pool must not
- *     use the same shared repository
+ * @param pool the UUID of the pool of hosts that this one belongs to; hosts of another pool must
+ *     not use the same shared repository
  */
 public record SrContext(
         UUID host,

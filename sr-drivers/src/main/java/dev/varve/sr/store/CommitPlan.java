@@ -15,8 +15,8 @@ import java.util.Optional;
  * The net effect of a list of changes: for every volume that they name, what it is afterwards.
  * Nothing is written while it is worked out, so a change that cannot be made has changed nothing.
  *
- * <p>The net effect names each volume once, so that its steps are independent of each other: swapping
- * two volumes through a third name is two moves.
+ * <p>The net effect names each volume once, so that its steps are independent of each other:
+ * swapping two volumes through a third name is two moves.
  *
  * <p><b>Threads:</b> one at a time.
  */
@@ -144,9 +144,7 @@ public final class CommitPlan {
         }
     }
 
-    /**
-     * An open volume may get another name, and lives on; it may not be removed.
-     */
+    /** An open volume may get another name, and lives on; it may not be removed. */
     private void refuseOpen() {
         after.forEach(
                 (id, node) ->

@@ -76,8 +76,7 @@ class KnownContentTest {
     }
 
     private String blkid(String tag) {
-        HostCommand.Result result =
-                run("blkid", "-p", "-o", "value", "-s", tag, file.toString());
+        HostCommand.Result result = run("blkid", "-p", "-o", "value", "-s", tag, file.toString());
         return result.output().strip();
     }
 
@@ -131,7 +130,9 @@ class KnownContentTest {
     void tablesOfPartitionsAreRecognised() throws IOException {
         put(510, new byte[] {0x55, (byte) 0xAA});
         assertEquals(List.of("dos partition table"), types());
-        byte[] guid = {0x67, 0x45, 0x23, 1, (byte) 0xAB, (byte) 0x89, (byte) 0xEF, (byte) 0xCD, 1, 2};
+        byte[] guid = {
+            0x67, 0x45, 0x23, 1, (byte) 0xAB, (byte) 0x89, (byte) 0xEF, (byte) 0xCD, 1, 2
+        };
         for (long header : new long[] {512, 4096, SIZE - 512, SIZE - 4096}) {
             put(header, "EFI PART");
             put(header + 56, guid);
@@ -153,7 +154,9 @@ class KnownContentTest {
     @ParameterizedTest
     @ValueSource(strings = {"0.90", "1.0", "1.1", "1.2"})
     void membersOfRaidsAreRecognised(String version) throws IOException {
-        byte[] magic = {(byte) 0xFC, 0x4E, 0x2B, (byte) 0xA9, (byte) (version.equals("0.90") ? 0 : 1)};
+        byte[] magic = {
+            (byte) 0xFC, 0x4E, 0x2B, (byte) 0xA9, (byte) (version.equals("0.90") ? 0 : 1)
+        };
         switch (version) {
             case "0.90" -> put(SIZE - (64 << 10), magic);
             case "1.0" -> put(SIZE - 8192, magic);

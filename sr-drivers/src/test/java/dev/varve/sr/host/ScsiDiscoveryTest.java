@@ -33,8 +33,7 @@ class ScsiDiscoveryTest {
         host = new MadeHost(directory);
         host.adapter(0, "virtio_scsi").adapter(1, "virtio_scsi").adapter(2, "megaraid_sas");
         host.adapter(5, "mptsas").sas(5, "0x5000c50011111111");
-        host.adapter(10, "qla2xxx")
-                .fibre(10, "0x20000024ff3b1234", "0x21000024ff3b1234", "Online");
+        host.adapter(10, "qla2xxx").fibre(10, "0x20000024ff3b1234", "0x21000024ff3b1234", "Online");
         host.disk("sdc", "8:32", "5:0:0:0", "5000c500aaaa0001", "LABSAS01", SIZE);
         host.disk("sdd", "8:48", "2:1:0:0", "5000c500aaaa0002", "LABMEGA1", SIZE);
         host.disk("sda", "8:0", "0:0:0:0", "5000c500aaaa0003", "LABMP01", SIZE);
@@ -48,8 +47,7 @@ class ScsiDiscoveryTest {
     @Test
     void adaptersAreToldWithWhatIsBehindThem() {
         List<ScsiAdapter> adapters = host.discovery().adapters();
-        assertEquals(
-                List.of(0, 1, 2, 5, 10), adapters.stream().map(ScsiAdapter::host).toList());
+        assertEquals(List.of(0, 1, 2, 5, 10), adapters.stream().map(ScsiAdapter::host).toList());
         ScsiAdapter sas = adapters.get(3);
         assertEquals(Kind.SAS, sas.kind());
         assertEquals("0x5000c50011111111", sas.portName());
@@ -123,8 +121,7 @@ class ScsiDiscoveryTest {
                 .byId("wwn-0x5000c500aaaa0001", "sdc")
                 .byId("ata-else", "sdc");
         assertEquals(
-                Optional.of(host.root().dev().resolve("disk/by-id/scsi-" + SAS)),
-                lun(SAS).link());
+                Optional.of(host.root().dev().resolve("disk/by-id/scsi-" + SAS)), lun(SAS).link());
     }
 
     @Test
@@ -147,17 +144,13 @@ class ScsiDiscoveryTest {
 
     @Test
     void diskWithoutReadableAttributesIsStillADisk() throws IOException {
-        MadeHost.Disk disk =
-                host.disk("sde", "8:64", "0:0:2:0", "5000c500aaaa0008", "X", SIZE);
+        MadeHost.Disk disk = host.disk("sde", "8:64", "0:0:2:0", "5000c500aaaa0008", "X", SIZE);
         disk.device("vpd_pg83", new byte[] {0, (byte) 0x83, (byte) 0xFF, (byte) 0xFF, 1, 3});
         disk.device("vpd_pg80", new byte[] {0, (byte) 0x83, 0, 2, 1, 3});
         // A directory cannot be read as a file, as little as an attribute that the driver refuses.
         for (String attribute : List.of("wwid", "vendor", "model", "state")) {
             Path file =
-                    directory
-                            .resolve("sys/class/block/sde/device")
-                            .toRealPath()
-                            .resolve(attribute);
+                    directory.resolve("sys/class/block/sde/device").toRealPath().resolve(attribute);
             Files.delete(file);
             Files.createDirectory(file);
         }

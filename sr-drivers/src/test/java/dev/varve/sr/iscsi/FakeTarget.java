@@ -163,8 +163,7 @@ public final class FakeTarget implements Closeable {
                     keys.length == 0
                             ? new byte[0]
                             : (String.join("\0", keys) + "\0").getBytes(StandardCharsets.UTF_8);
-            byte[] bytes =
-                    new byte[BasicHeader.BYTES + BasicHeader.padded(text.length)];
+            byte[] bytes = new byte[BasicHeader.BYTES + BasicHeader.padded(text.length)];
             java.nio.ByteBuffer pdu = java.nio.ByteBuffer.wrap(bytes);
             pdu.put(0, (byte) 0x23).put(1, (byte) flags);
             pdu.putInt(4, text.length);

@@ -43,14 +43,15 @@ public final class TgtServer implements AutoCloseable {
     private TgtServer(Path directory, List<Portal> portals) {
         this.directory = directory;
         this.portals = portals;
-        this.control = (int) (ProcessHandle.current().pid() % 1000) + portals.getFirst().port() % MAX_CONTROL_PORT;
+        this.control =
+                (int) (ProcessHandle.current().pid() % 1000)
+                        + portals.getFirst().port() % MAX_CONTROL_PORT;
     }
 
     /** Skips the test where tgt cannot be run. */
     public static void assumeThere() {
         Assumptions.assumeTrue(Files.isExecutable(TGTD), "tgtd is not installed (package tgt)");
-        Assumptions.assumeTrue(
-                "root".equals(System.getProperty("user.name")), "tgtd needs root");
+        Assumptions.assumeTrue("root".equals(System.getProperty("user.name")), "tgtd needs root");
     }
 
     /** Starts one with so many portals, each on a loopback address of its own, without targets. */
@@ -73,9 +74,20 @@ public final class TgtServer implements AutoCloseable {
     }
 
     private void launch() throws Exception {
-        String listen = "portal=" + String.join(",portal=", portals.stream().map(Portal::toString).toList());
+        String listen =
+                "portal="
+                        + String.join(",portal=", portals.stream().map(Portal::toString).toList());
         process =
-                builder(List.of(TGTD.toString(), "-f", "-C", "" + control, "-t", "2", "--iscsi", listen))
+                builder(
+                                List.of(
+                                        TGTD.toString(),
+                                        "-f",
+                                        "-C",
+                                        "" + control,
+                                        "-t",
+                                        "2",
+                                        "--iscsi",
+                                        listen))
                         .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
                         .start();
         for (Portal portal : portals) {
@@ -147,8 +159,9 @@ public final class TgtServer implements AutoCloseable {
 
     /** Has a target negotiate a key in a way of its own. */
     public void setTarget(int id, String key, String value) throws Exception {
-        keep("--mode", "target", "--op", "update", "--tid", "" + id, "--name", key,
-                "--value", value);
+        keep(
+                "--mode", "target", "--op", "update", "--tid", "" + id, "--name", key, "--value",
+                value);
     }
 
     /** Has a target ask initiators for a name and a secret. */
@@ -171,21 +184,51 @@ public final class TgtServer implements AutoCloseable {
                 java.nio.channels.FileChannel.open(file, java.nio.file.StandardOpenOption.WRITE)) {
             channel.write(java.nio.ByteBuffer.wrap(new byte[1]), bytes - 1);
         }
-        keep("--mode", "logicalunit", "--op", "new", "--tid", "" + id, "--lun", "" + lun,
-                "--backing-store", file.toString(), "--bstype", "rdwr",
-                "--blocksize", "" + blockBytes);
+        keep(
+                "--mode",
+                "logicalunit",
+                "--op",
+                "new",
+                "--tid",
+                "" + id,
+                "--lun",
+                "" + lun,
+                "--backing-store",
+                file.toString(),
+                "--bstype",
+                "rdwr",
+                "--blocksize",
+                "" + blockBytes);
         return file;
     }
 
     /** Changes what a LUN says of itself, such as {@code thin_provisioning=1,scsi_sn=abc}. */
     public void setLun(int id, int lun, String parameters) throws Exception {
-        keep("--mode", "logicalunit", "--op", "update", "--tid", "" + id, "--lun", "" + lun,
-                "--params", parameters);
+        keep(
+                "--mode",
+                "logicalunit",
+                "--op",
+                "update",
+                "--tid",
+                "" + id,
+                "--lun",
+                "" + lun,
+                "--params",
+                parameters);
     }
 
     /** Takes a LUN away. */
     public void removeLun(int id, int lun) throws Exception {
-        admin(List.of("--mode", "logicalunit", "--op", "delete", "--tid", "" + id, "--lun", "" + lun));
+        admin(
+                List.of(
+                        "--mode",
+                        "logicalunit",
+                        "--op",
+                        "delete",
+                        "--tid",
+                        "" + id,
+                        "--lun",
+                        "" + lun));
     }
 
     private void keep(String... arguments) throws Exception {
@@ -195,7 +238,8 @@ public final class TgtServer implements AutoCloseable {
 
     /** Runs tgtadm for this daemon, and gives what it prints. */
     public String admin(List<String> arguments) throws Exception {
-        List<String> command = new ArrayList<>(List.of("tgtadm", "-C", "" + control, "--lld", "iscsi"));
+        List<String> command =
+                new ArrayList<>(List.of("tgtadm", "-C", "" + control, "--lld", "iscsi"));
         Collections.addAll(command, arguments.toArray(String[]::new));
         Process admin = builder(command).start();
         String output = new String(admin.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -15,9 +15,9 @@ import java.util.Optional;
 import java.util.Random;
 
 /**
- * A disk in memory that is full of the data of somebody else at first, and of which a crash keeps any
- * of the blocks that were written since the last flush. What is discarded is lost at once, whatever
- * happens afterwards: that is the worst that a disk may do.
+ * A disk in memory that is full of the data of somebody else at first, and of which a crash keeps
+ * any of the blocks that were written since the last flush. What is discarded is lost at once,
+ * whatever happens afterwards: that is the worst that a disk may do.
  *
  * <p><b>Threads:</b> one at a time.
  */

@@ -79,8 +79,7 @@ class Lvm2StoreTest {
             // The next change finds what lvm2 has done.
             store.commit(List.of(create(6)));
             assertEquals(3 * EXTENT, store.find(vhd(5)).orElseThrow().sizeBytes());
-            assertEquals(
-                    "disk 2", store.find(vhd(5)).orElseThrow().attributes().get("name-label"));
+            assertEquals("disk 2", store.find(vhd(5)).orElseThrow().attributes().get("name-label"));
             assertTrue(store.find(vhd(1)).isEmpty());
             lvm.run("vgck", GROUP);
             store.close();

@@ -136,8 +136,7 @@ class LvmCommitCrashTest {
         GroupMetadata metadata = metadata(disk);
         LogicalVolume volume = metadata.group().volume(VolumeNames.of(id)).orElseThrow();
         return new VolumeBytes(
-                disk,
-                ExtentMap.of(volume, metadata.group().extentBytes(), metadata::offsetOf));
+                disk, ExtentMap.of(volume, metadata.group().extentBytes(), metadata::offsetOf));
     }
 
     private static void fill(CrashDisk disk, VolumeId id, int value) {
@@ -231,8 +230,7 @@ class LvmCommitCrashTest {
         assertEquals("label", store.identity().label());
         VolumeId more = vhd(7);
         store.commit(List.of(create(more, Map.of("label", "more"))));
-        store.commit(
-                List.of(new VolumeChange.SetAttributes(more, Map.of("label", "much more"))));
+        store.commit(List.of(new VolumeChange.SetAttributes(more, Map.of("label", "much more"))));
         Map<VolumeId, VolumeInfo> found = list(open(disk));
         assertEquals("much more", found.remove(more).attributes().get("label"));
         assertEquals(expected, found);

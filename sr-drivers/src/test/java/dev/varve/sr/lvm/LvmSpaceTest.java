@@ -134,9 +134,7 @@ class LvmSpaceTest {
                 fill(volume, EXTENT, size, 9);
             }
             store.commit(
-                    List.of(
-                            new VolumeChange.Delete(vhd(round)),
-                            new VolumeChange.Delete(vhd(9))));
+                    List.of(new VolumeChange.Delete(vhd(round)), new VolumeChange.Delete(vhd(9))));
         }
     }
 
@@ -222,8 +220,7 @@ class LvmSpaceTest {
     @Test
     void nothingIsTakenFromDisksOfAThickRepository() {
         store.setIdentity(
-                new SrIdentity(
-                        LvmTestGroup.REPOSITORY, "", "", Map.of("allocation", "thick")));
+                new SrIdentity(LvmTestGroup.REPOSITORY, "", "", Map.of("allocation", "thick")));
         assertTrue(store.features().contains(StoreFeature.THICK));
         assertFalse(store.features().contains(StoreFeature.SPARSE));
         create(vhd(1), 3 * EXTENT);

@@ -30,8 +30,7 @@ final class LvmTestGroup {
     static Path file(Path directory, long sizeBytes) {
         Path file = directory.resolve("medium");
         try (FileChannel channel =
-                FileChannel.open(
-                        file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             channel.write(ByteBuffer.allocate(1), sizeBytes - 1);
         } catch (IOException e) {
             throw new UncheckedIOException(e);

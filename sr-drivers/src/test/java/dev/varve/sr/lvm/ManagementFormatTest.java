@@ -48,8 +48,14 @@ class ManagementFormatTest {
         byte[] head =
                 ManagementFormat.repository(
                         Map.of(
-                                "uuid", "u", "allocation", "thin", "name_label", "a<b",
-                                "name_description", ""));
+                                "uuid",
+                                "u",
+                                "allocation",
+                                "thin",
+                                "name_label",
+                                "a<b",
+                                "name_description",
+                                ""));
         assertArrayEquals(
                 sector("<?xml version=\"1.0\" ?><uuid>u</uuid><allocation>thin</allocation>"),
                 Arrays.copyOf(head, 512));
@@ -74,8 +80,7 @@ class ManagementFormatTest {
                         "<uuid>11111111-2222-4333-8444-555555555555</uuid><managed>1</managed>"
                                 + "<deleted>0</deleted></vdi>"),
                 Arrays.copyOfRange(slot, 512, 1024));
-        assertEquals(
-                Optional.of(disk("web & mail", "2 > 1")), ManagementFormat.fields(slot));
+        assertEquals(Optional.of(disk("web & mail", "2 > 1")), ManagementFormat.fields(slot));
     }
 
     @ParameterizedTest

@@ -134,8 +134,7 @@ class OwnedGroupTest {
             assertEquals(size, first.store.find(A).orElseThrow().sizeBytes());
             volume.shrink(2 * EXTENT);
             assertEquals(2 * EXTENT, volume.device().geometry().sizeBytes());
-            assertTrue(
-                    volume.grow(1L << 60).toCompletableFuture().isCompletedExceptionally());
+            assertTrue(volume.grow(1L << 60).toCompletableFuture().isCompletedExceptionally());
         }
     }
 
@@ -159,8 +158,7 @@ class OwnedGroupTest {
             owner = i % 2 == 0 ? second : first;
             String label = "label " + i;
             Host writer = i % 3 == 0 ? first : second;
-            writer.store.commit(
-                    List.of(new VolumeChange.SetAttributes(A, Map.of("label", label))));
+            writer.store.commit(List.of(new VolumeChange.SetAttributes(A, Map.of("label", label))));
             assertEquals(label, label(first.store));
             assertEquals(label, label(second.store));
         }

@@ -129,8 +129,7 @@ class ReferenceGroupTest {
         assertEquals(4, store.list().size(), "what has a name of its own is left alone");
         VolumeInfo web = store.find(VHD).orElseThrow();
         assertEquals(3L * EXTENT, web.sizeBytes());
-        assertEquals(
-                Map.of("name-label", "web", "name-description", "web &"), web.attributes());
+        assertEquals(Map.of("name-label", "web", "name-description", "web &"), web.attributes());
         Map<String, String> snapshot =
                 store.find(new VolumeId(VolumeKind.VHD, SNAPSHOT)).orElseThrow().attributes();
         assertEquals(DISK.toString(), snapshot.get("snapshot-of"));
@@ -185,8 +184,7 @@ class ReferenceGroupTest {
     void aManagementVolumeThatACrashLeftBehindDoesNotCount() {
         LvmVolumeStore store = attach();
         byte[] old = bytes("MGT").read(0, 2048 + 3 * 1024);
-        store.commit(
-                List.of(new VolumeChange.SetAttributes(VHD, Map.of("name-label", "ours"))));
+        store.commit(List.of(new VolumeChange.SetAttributes(VHD, Map.of("name-label", "ours"))));
         bytes("MGT").write(0, old);
         disk.flush();
         Map<String, String> found = attach().find(VHD).orElseThrow().attributes();

@@ -88,7 +88,12 @@ class MultipathDeviceTest {
     @ParameterizedTest
     @ValueSource(
             ints = {
-                Libc.EIO, Libc.ENOLINK, Libc.ETIMEDOUT, Libc.ESHUTDOWN, Libc.ENODEV, Libc.ENXIO
+                Libc.EIO,
+                Libc.ENOLINK,
+                Libc.ETIMEDOUT,
+                Libc.ESHUTDOWN,
+                Libc.ENODEV,
+                Libc.ENXIO
             })
     void requestOfAFailedPathGoesOnOverAnother(int error) {
         open(120, 0);

@@ -166,8 +166,7 @@ class MultipathMediumTest {
     @Test
     void nodeThatCannotBeOpenedIsShownWithTheReason() throws IOException {
         there.add(
-                new PathCandidate(
-                        directory.resolve("gone"), "8:9", "1:0:0:0", 512, SIZE, true, 0));
+                new PathCandidate(directory.resolve("gone"), "8:9", "1:0:0:0", 512, SIZE, true, 0));
         there.add(candidate("sdd", 4096));
         open(120);
         List<String> reasons =

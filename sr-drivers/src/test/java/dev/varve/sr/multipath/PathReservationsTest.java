@@ -97,8 +97,7 @@ class PathReservationsTest {
                 }
                 reserved = keys.isEmpty() ? 0 : reserved;
             } else if (!mine) {
-                return new ScsiOutcome(
-                        ScsiStatus.RESERVATION_CONFLICT, Sense.NONE, new byte[0]);
+                return new ScsiOutcome(ScsiStatus.RESERVATION_CONFLICT, Sense.NONE, new byte[0]);
             } else if (action == PersistentReserve.RESERVE) {
                 reserved = type;
             } else if (action == PersistentReserve.PREEMPT_AND_ABORT && !aborts) {

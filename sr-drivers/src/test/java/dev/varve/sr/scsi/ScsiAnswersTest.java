@@ -147,10 +147,8 @@ class ScsiAnswersTest {
         assertEquals(Optional.empty(), ScsiId.of(inquiry(), List.of(), ""));
     }
 
-    private static void assertId(String expected, byte[]... designators)
-            throws ScsiDataException {
-        List<Designator> found =
-                Designator.parse(page(VitalPages.IDENTIFICATION, designators));
+    private static void assertId(String expected, byte[]... designators) throws ScsiDataException {
+        List<Designator> found = Designator.parse(page(VitalPages.IDENTIFICATION, designators));
         assertEquals(Optional.of(expected), ScsiId.of(inquiry(), found, "serial"));
     }
 
@@ -235,10 +233,8 @@ class ScsiAnswersTest {
         }
         assertEquals(-1, Lun.number(1)); // second level
         assertEquals(-1, Lun.number(0xC101_0000_0000_0000L)); // well known unit
-        byte[] list =
-                hex("00000010 00000000 0001000000000000 4100000000000000");
-        assertEquals(
-                List.of(1, 256), Lun.parseList(list).stream().map(Lun::number).toList());
+        byte[] list = hex("00000010 00000000 0001000000000000 4100000000000000");
+        assertEquals(List.of(1, 256), Lun.parseList(list).stream().map(Lun::number).toList());
         assertEquals(1, Lun.parseList(Arrays.copyOf(list, 23)).size());
         assertThrows(ScsiDataException.class, () -> Lun.parseList(hex("7FFFFFF8 00000000")));
         assertThrows(ScsiDataException.class, () -> Lun.parseList(new byte[7]));
@@ -249,10 +245,8 @@ class ScsiAnswersTest {
         byte[] keys = hex("00000005 00000010 0000000000000001 0000000000000002");
         assertEquals(List.of(1L, 2L), PersistentReserve.keys(keys));
         assertThrows(
-                ScsiDataException.class,
-                () -> PersistentReserve.keys(Arrays.copyOf(keys, 20)));
-        assertEquals(
-                Optional.empty(), PersistentReserve.holder(hex("00000005 00000000")));
+                ScsiDataException.class, () -> PersistentReserve.keys(Arrays.copyOf(keys, 20)));
+        assertEquals(Optional.empty(), PersistentReserve.holder(hex("00000005 00000000")));
         assertEquals(
                 Optional.of(new PersistentReserve.Holder(9, 7)),
                 PersistentReserve.holder(

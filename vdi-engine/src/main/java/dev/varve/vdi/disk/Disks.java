@@ -718,8 +718,7 @@ public final class Disks implements DiskService {
         if (size > now) {
             OpenVolume volume = vdi.leaf().volume();
             VolumeId id = volume.volume().id();
-            parents.allocation()
-                    .makeRoom(volume.access(operation), id, format(id.kind()), size);
+            parents.allocation().makeRoom(volume.access(operation), id, format(id.kind()), size);
             vdi.resize(size, operation);
         }
     }

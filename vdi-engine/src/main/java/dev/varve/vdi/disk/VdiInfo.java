@@ -21,8 +21,8 @@ import java.util.UUID;
  * @param description what a person wrote about it
  * @param parent the node below it
  * @param snapshot what makes it a snapshot, if it is one
- * @param smConfig values of the storage manager: {@code vdi_type}, {@code vhd-parent},
- *     {@code allocation}
+ * @param smConfig values of the storage manager: {@code vdi_type}, {@code vhd-parent}, {@code
+ *     allocation}
  * @param cbtEnabled whether there is a log of its changed blocks
  * @param state whether its image is in order
  */

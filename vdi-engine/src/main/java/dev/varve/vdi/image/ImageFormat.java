@@ -44,8 +44,7 @@ public interface ImageFormat {
 
     /**
      * Writes an empty image into a volume that reads as zero, and cuts the volume to what it needs,
-     * where its store does that.
-     * Durable when it returns.
+     * where its store does that. Durable when it returns.
      */
     void create(BlockAccess access, ImageSpec spec, Operation operation);
 

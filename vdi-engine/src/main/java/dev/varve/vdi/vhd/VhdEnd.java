@@ -27,10 +27,10 @@ import dev.varve.vdi.block.IoStatus;
  * </table>
  *
  * <p>The volume is grown when somebody waits for room, or ahead of that, when there is less than
- * the store {@linkplain dev.varve.vdi.store.StoreVolume#growAheadBytes wants}: by so much that there
- * would be twice as much, of which one half may be used while it grows and the other until it has
- * to grow again. When the store has no room for what is
- * only wanted, it is asked again after a quarter of the room has been used, or when somebody waits.
+ * the store {@linkplain dev.varve.vdi.store.StoreVolume#growAheadBytes wants}: by so much that
+ * there would be twice as much, of which one half may be used while it grows and the other until it
+ * has to grow again. When the store has no room for what is only wanted, it is asked again after a
+ * quarter of the room has been used, or when somebody waits.
  *
  * <p><b>Threads:</b> the lane's only.
  */

@@ -75,8 +75,8 @@ public final class VhdFormat implements ImageFormat {
 
     /**
      * As the reference stack reckons, whose thick disks have volumes of this size: the metadata of
-     * an image with room in its table for 2 TiB, and of each block its data and a page, of which the
-     * bitmap is a part.
+     * an image with room in its table for 2 TiB, and of each block its data and a page, of which
+     * the bitmap is a part.
      *
      * <table>
      * <caption>what it is made of</caption>

@@ -20,8 +20,8 @@ import java.util.List;
  * between is room that nothing names, which the next opening finds as a gap.
  *
  * <p><b>Write order</b> for a new place: (a) the volume is grown if need be, as {@link VhdEnd}
- * tells, (b) what is not known to be zero in the place is made zero, (c) the bitmap is
- * written, which also makes sure that there is room for it: as zeros, or as ones where {@link
+ * tells, (b) what is not known to be zero in the place is made zero, (c) the bitmap is written,
+ * which also makes sure that there is room for it: as zeros, or as ones where {@link
  * Listener#isCalledFull} says so.
  *
  * <p><b>Threads:</b> the lane's only.

@@ -70,8 +70,7 @@ class LiveMergeTest {
         store = new FolderStore(directory);
         engine =
                 new VdiEngine(
-                        EngineContext.defaults(clock, (lane, thrown) -> note(thrown))
-                                .withLanes(2));
+                        EngineContext.defaults(clock, (lane, thrown) -> note(thrown)).withLanes(2));
         disks =
                 new Disks(
                         store,

@@ -215,8 +215,7 @@ class ThickDisksTest {
                         StorageException.class,
                         () ->
                                 disks.snapshot(
-                                        List.of(new SnapshotSpec(vdi, new UUID(8, 6))),
-                                        operation));
+                                        List.of(new SnapshotSpec(vdi, new UUID(8, 6))), operation));
         assertEquals(ErrorCode.SR_NO_SPACE, again.code());
         active.close(operation);
         assertEquals(1, store.list().size());

@@ -83,7 +83,8 @@ class GrowthAheadTest {
         }
 
         void succeed(Attempt attempt) {
-            attempt.outcome().complete(volume.grow(attempt.sizeBytes()).toCompletableFuture().join());
+            attempt.outcome()
+                    .complete(volume.grow(attempt.sizeBytes()).toCompletableFuture().join());
         }
 
         void fail(Attempt attempt) {
@@ -140,8 +141,7 @@ class GrowthAheadTest {
         assertTrue(file.toFile().length() <= most, "what is not used was given back");
         ActiveVdi vdi = activate();
         for (int block = 0; block < blocks; block++) {
-            assertArrayEquals(
-                    content(block), new DiskClient(vdi).read((long) block * BLOCK, 4096));
+            assertArrayEquals(content(block), new DiskClient(vdi).read((long) block * BLOCK, 4096));
         }
         growEverything();
         vdi.close(operation);

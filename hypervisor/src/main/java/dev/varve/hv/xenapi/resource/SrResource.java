@@ -157,7 +157,8 @@ final class SrResource {
     private String probe(Call call) {
         requireThisHost(call.text("host"));
         SrDriver driver = stack.repositories().drivers().require(call.text("type"));
-        ProbeResult found = driver.probe(config(call, driver), stack.repositories().context(call.operation()));
+        ProbeResult found =
+                driver.probe(config(call, driver), stack.repositories().context(call.operation()));
         return ProbeXml.of(found);
     }
 

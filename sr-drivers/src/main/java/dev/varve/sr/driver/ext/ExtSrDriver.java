@@ -179,7 +179,10 @@ public final class ExtSrDriver implements SrDriver {
         boolean possible =
                 content.stream()
                         .map(Signature::type)
-                        .anyMatch(type -> type.equals(Ext4.TYPE) || type.equals(MediumContent.MEMBER));
+                        .anyMatch(
+                                type ->
+                                        type.equals(Ext4.TYPE)
+                                                || type.equals(MediumContent.MEMBER));
         Optional<ProbeResult.Found> found = possible ? find(device) : Optional.empty();
         return found.map(repository -> new ProbeResult(List.of(repository)))
                 .orElseGet(() -> new ProbeResult(List.of(), List.of(describe(device, content))));

@@ -18,8 +18,7 @@ import dev.varve.vdi.ErrorCode;
 record LocalDisk(HostDevice device, BlockMedium medium) implements GroupDevice {
     static LocalDisk open(HostDevice device, boolean writable) {
         boolean may = writable || !device.isReadOnly();
-        return new LocalDisk(
-                device, FileMedium.open(device.node(), device.blockBytes(), may));
+        return new LocalDisk(device, FileMedium.open(device.node(), device.blockBytes(), may));
     }
 
     @Override

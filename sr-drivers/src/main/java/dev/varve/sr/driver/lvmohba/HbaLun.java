@@ -35,8 +35,7 @@ record HbaLun(HbaLuns luns, String scsiId, String place, MultipathMedium open)
 
     @Override
     public Map<String, String> properties() {
-        return Map.of(
-                "SCSIid", scsiId, "devserial", "scsi-" + scsiId, "multipathable", "true");
+        return Map.of("SCSIid", scsiId, "devserial", "scsi-" + scsiId, "multipathable", "true");
     }
 
     @Override

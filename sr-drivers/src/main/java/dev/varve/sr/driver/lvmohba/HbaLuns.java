@@ -60,8 +60,7 @@ final class HbaLuns {
                 .filter(
                         lun ->
                                 lun.disks().stream()
-                                        .anyMatch(
-                                                disk -> adapters.contains(disk.address().host())))
+                                        .anyMatch(disk -> adapters.contains(disk.address().host())))
                 .toList();
     }
 
@@ -182,9 +181,7 @@ final class HbaLuns {
                 writable,
                 settings,
                 new MultipathMedium.Services(
-                        context.clock(),
-                        Scheduler.system("paths-" + scsiId),
-                        context.blocking()),
+                        context.clock(), Scheduler.system("paths-" + scsiId), context.blocking()),
                 Optional.of(reservations).filter(PathReservations::isSupported));
     }
 
@@ -228,8 +225,8 @@ final class HbaLuns {
     }
 
     /**
-     * How the paths do. Those below a map of device-mapper are told as the host shows them, after the
-     * map itself.
+     * How the paths do. Those below a map of device-mapper are told as the host shows them, after
+     * the map itself.
      */
     List<PathHealth> health(String scsiId, MultipathMedium medium) {
         List<PathHealth> health = new ArrayList<>(medium.paths());

@@ -135,7 +135,8 @@ public final class LvmOverHbaSrDriver extends GroupDriver {
 
     private StorageException missing() {
         return ErrorCode.CONFIG_SCSI_ID_MISSING.documented(
-                "the device configuration lacks the key SCSIid; choose one of the LUNs that adapters of this host reach",
+                "the device configuration lacks the key SCSIid; choose one of the LUNs that"
+                    + " adapters of this host reach",
                 luns.document());
     }
 

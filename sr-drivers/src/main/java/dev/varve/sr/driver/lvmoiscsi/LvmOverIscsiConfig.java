@@ -83,10 +83,7 @@ record LvmOverIscsiConfig(
                         INCOMING_PASSWORD + "_secret",
                         "the UUID of a secret with incoming_chappassword"));
         keys.add(optional(LOCAL_IQN, "the name of this host, if not that of the host object"));
-        keys.add(
-                optional(
-                        MULTIHOMED,
-                        "true: all portals that the target tells of are paths, too"));
+        keys.add(optional(MULTIHOMED, "true: all portals that the target tells of are paths, too"));
         keys.add(
                 optional(
                         MULTI_SESSION,
@@ -126,7 +123,8 @@ record LvmOverIscsiConfig(
         boolean named = place.endsWith(":" + portal.port()) && !place.equals(portal.host());
         return named || port.isEmpty()
                 ? portal
-                : new Portal(portal.host(), number(PORT, port.get(), MAX_PORT, ErrorCode.ISCSI_PORT));
+                : new Portal(
+                        portal.host(), number(PORT, port.get(), MAX_PORT, ErrorCode.ISCSI_PORT));
     }
 
     private static List<Portal> sessions(String text, Optional<IscsiName> name) {

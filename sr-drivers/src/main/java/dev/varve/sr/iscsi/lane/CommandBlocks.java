@@ -115,7 +115,12 @@ final class CommandBlocks {
     }
 
     private static void range(
-            LunCommand command, int blockBytes, MemorySegment memory, long at, int code, int flags) {
+            LunCommand command,
+            int blockBytes,
+            MemorySegment memory,
+            long at,
+            int code,
+            int flags) {
         put(memory, at, code);
         put(memory, at + 1, flags);
         memory.set(LONG, at + 2, command.start / blockBytes);
@@ -145,8 +150,8 @@ final class CommandBlocks {
     }
 
     /**
-     * Whether a key is among those of an answer of so many bytes, or there is none at all. The answer
-     * has the number of bytes of keys at 4, and from 8 on keys of eight bytes.
+     * Whether a key is among those of an answer of so many bytes, or there is none at all. The
+     * answer has the number of bytes of keys at 4, and from 8 on keys of eight bytes.
      */
     static boolean hasKeyOrNone(MemorySegment answer, int bytes, long key) {
         int end = bytes < KEYS_AT ? 0 : Math.min(bytes, KEYS_AT + Math.max(0, answer.get(INT, 4)));

@@ -61,7 +61,8 @@ final class ControlLane implements AutoCloseable {
 
     private static Lane make(String name, Clock clock) {
         EngineContext usual =
-                EngineContext.defaults(clock, (lane, e) -> LOG.error("a stage of {} threw", lane, e));
+                EngineContext.defaults(
+                        clock, (lane, e) -> LOG.error("a stage of {} threw", lane, e));
         EngineContext small =
                 new EngineContext(
                         1,

@@ -28,7 +28,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A session in full feature phase, one nexus with one unit of a target, that a lane talks to itself.
+ * A session in full feature phase, one nexus with one unit of a target, that a lane talks to
+ * itself.
  *
  * <p>A command that was started ends in one of two ways: {@link Owner#ended} with what the target
  * has said of it, or, when the session breaks, it is among {@link #takeUnfinished}. Only a command
@@ -277,7 +278,8 @@ final class LaneSession implements SessionReader.Handler {
                         && command.kind.reads
                         && header.bufferOffset() == command.receivedBytes
                         && header.dataNumber() == command.nextNumber
-                        && header.dataSegmentBytes() <= command.expectedBytes - command.receivedBytes;
+                        && header.dataSegmentBytes()
+                                <= command.expectedBytes - command.receivedBytes;
         return acceptable ? command : null;
     }
 
@@ -425,7 +427,8 @@ final class LaneSession implements SessionReader.Handler {
             case AsyncMessage.CONNECTION_DROPPED, AsyncMessage.SESSION_DROPPED ->
                     fail("the target drops the session");
             default -> {
-                // of the vendor; RFC 7143 leaves it open what that means, and nothing has to be done
+                // of the vendor; RFC 7143 leaves it open what that means, and nothing has to be
+                // done
             }
         }
     }

@@ -30,7 +30,9 @@ final class LunCommand {
         READ_KEYS(true, false),
         REGISTER_KEY(false, true),
 
-        /** Somebody else's, whose block is in the small memory; data come in, go out, or neither. */
+        /**
+         * Somebody else's, whose block is in the small memory; data come in, go out, or neither.
+         */
         OTHER_IN(true, false),
         OTHER_OUT(false, true),
         OTHER(false, false);
@@ -73,7 +75,9 @@ final class LunCommand {
     /** What it does. */
     Kind kind;
 
-    /** Whose part it is; null for the commands of a path itself, and when the request has failed. */
+    /**
+     * Whose part it is; null for the commands of a path itself, and when the request has failed.
+     */
     BlockRequest request;
 
     /** Where the range begins on the unit, in bytes. */

@@ -33,9 +33,9 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * A logical unit of an iSCSI target as a device, by one or several portals.
  *
- * <p>A lane that uses it for the first time gets sessions of its own, one for each portal, each with
- * its own ISID; from then on its requests go from it to the socket and back and cross no thread.
- * While no portal answers, requests wait; see {@link LunSettings#holdNanos}.
+ * <p>A lane that uses it for the first time gets sessions of its own, one for each portal, each
+ * with its own ISID; from then on its requests go from it to the socket and back and cross no
+ * thread. While no portal answers, requests wait; see {@link LunSettings#holdNanos}.
  *
  * <p><b>Durability:</b> as of {@link BlockDevice}. The cache of a target may be volatile, so {@link
  * #lossEpoch} rises when the unit says that it was switched on or reset, and when a lane that has
@@ -272,7 +272,9 @@ public final class LunDevice implements BlockDevice {
         return reservationKey;
     }
 
-    /** The last thing that the unit has told: additional sense code and qualifier, 0 for nothing. */
+    /**
+     * The last thing that the unit has told: additional sense code and qualifier, 0 for nothing.
+     */
     public int lastAttention() {
         return lastAttention;
     }

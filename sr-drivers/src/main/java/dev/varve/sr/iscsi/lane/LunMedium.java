@@ -39,9 +39,9 @@ import java.util.concurrent.TimeoutException;
 /**
  * A logical unit of an iSCSI target, by one or several portals, as the place of a repository.
  *
- * <p>What the methods here do goes by a lane of its own, which has sessions like every other lane, so
- * that failover and all the care about what is in doubt are the same for metadata and for disks. What
- * a target forgets that was not flushed is written again before a flush returns.
+ * <p>What the methods here do goes by a lane of its own, which has sessions like every other lane,
+ * so that failover and all the care about what is in doubt are the same for metadata and for disks.
+ * What a target forgets that was not flushed is written again before a flush returns.
  *
  * <p><b>Errors:</b> as of {@link BlockMedium}; a unit that cannot be reached for longer than {@link
  * LunSettings#holdNanos} is SR_UNAVAILABLE.
@@ -63,11 +63,7 @@ public final class LunMedium implements BlockMedium {
     private final int blockBytes;
 
     private LunMedium(
-            String name,
-            LunDevice device,
-            LunSettings settings,
-            Clock clock,
-            Waiting waiting) {
+            String name, LunDevice device, LunSettings settings, Clock clock, Waiting waiting) {
         this.name = name;
         this.settings = settings;
         this.waiting = waiting;
@@ -77,8 +73,7 @@ public final class LunMedium implements BlockMedium {
         reservations = new LunReservations(device, this::readFirstBlock);
         graph = new DeviceGraph(device);
         graph.insert(new ResendFilter());
-        graph.addUser(
-                "medium", EnumSet.of(NodePermission.READ, NodePermission.WRITE), Set.of());
+        graph.addUser("medium", EnumSet.of(NodePermission.READ, NodePermission.WRITE), Set.of());
     }
 
     /**
@@ -117,8 +112,7 @@ public final class LunMedium implements BlockMedium {
         StorageException failure = null;
         for (Portal portal : portals) {
             SessionSpec there = spec.at(portal);
-            try (ControlSession session =
-                    new ControlSession(there, connector, clock, ASK_MILLIS)) {
+            try (ControlSession session = new ControlSession(there, connector, clock, ASK_MILLIS)) {
                 ControlLun unit = new ControlLun(session, Lun.bytes(lun));
                 return shape(unit, writable && unit.isWritable());
             } catch (StorageException e) {
@@ -244,9 +238,9 @@ public final class LunMedium implements BlockMedium {
                 // done
             }
             case TIMED_OUT, CANCELLED ->
-                    throw ErrorCode.SR_UNAVAILABLE.because(what + " did not get through: " + paths());
-            case READ_ONLY ->
-                    throw ErrorCode.SR_NOT_WRITABLE.because(what + " is not allowed");
+                    throw ErrorCode.SR_UNAVAILABLE.because(
+                            what + " did not get through: " + paths());
+            case READ_ONLY -> throw ErrorCode.SR_NOT_WRITABLE.because(what + " is not allowed");
             case NO_SPACE -> throw ErrorCode.SR_NO_SPACE.because(what + ": no room is left");
             default -> throw ErrorCode.SR_IO_ERROR.because(what + " ended with " + status);
         }

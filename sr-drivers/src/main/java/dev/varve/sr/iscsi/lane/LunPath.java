@@ -73,9 +73,7 @@ final class LunPath implements LaneSession.Owner {
     }
 
     private void noteError(PathState state, String error) {
-        health =
-                new Health(
-                        state, health.errors() + 1, device.clock().epochMillis(), error);
+        health = new Health(state, health.errors() + 1, device.clock().epochMillis(), error);
     }
 
     /** Whether it carries commands. */
@@ -268,8 +266,8 @@ final class LunPath implements LaneSession.Owner {
     }
 
     /**
-     * A key that is gone while others are there was taken away by another host. Registering it again
-     * would undo that; without it the target refuses what this host must not do any more.
+     * A key that is gone while others are there was taken away by another host. Registering it
+     * again would undo that; without it the target refuses what this host must not do any more.
      */
     private void keysRead(boolean done) {
         if (!done) {

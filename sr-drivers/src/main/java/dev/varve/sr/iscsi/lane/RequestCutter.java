@@ -32,9 +32,7 @@ final class RequestCutter {
             case WRITE_ZEROES ->
                     Math.min(
                             rest,
-                            shape.writeSameBlocks() > 0
-                                    ? sameBytes(shape)
-                                    : zeroBytes(shape));
+                            shape.writeSameBlocks() > 0 ? sameBytes(shape) : zeroBytes(shape));
             case FLUSH, EXTENTS -> 0;
         };
     }

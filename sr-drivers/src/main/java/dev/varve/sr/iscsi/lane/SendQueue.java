@@ -128,9 +128,7 @@ final class SendQueue {
         fillVectors();
         long sent =
                 Libc.sendmsg(
-                        fd,
-                        memory.address() + MESSAGE_AT,
-                        Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
+                        fd, memory.address() + MESSAGE_AT, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
         if (sent > 0) {
             left(sent, drained);
         }

@@ -90,7 +90,9 @@ final class SessionReader {
 
     /** Where they go. */
     long address() {
-        return direct ? target.address() + targetAt + (dataBytes - dataLeft) : memory.address() + end;
+        return direct
+                ? target.address() + targetAt + (dataBytes - dataLeft)
+                : memory.address() + end;
     }
 
     /** How many there may be: after large data no more than what comes before the next ones. */
@@ -219,9 +221,7 @@ final class SessionReader {
             return false;
         }
         long dataAt = start + (long) before;
-        if (bytes > 0
-                && dataDigestBytes > 0
-                && !isIntact(memory, dataAt, bytes, dataAt + bytes)) {
+        if (bytes > 0 && dataDigestBytes > 0 && !isIntact(memory, dataAt, bytes, dataAt + bytes)) {
             handler.violated("a data segment whose digest is wrong");
             return false;
         }

@@ -124,8 +124,7 @@ final class SessionWriter {
         while (first != null && queue.room() > KEPT_FREE) {
             LunCommand task = first;
             if (task.unaskedAt < task.unaskedEnd) {
-                task.unaskedAt =
-                        piece(task, BasicHeader.NO_TAG, task.unaskedAt, task.unaskedEnd);
+                task.unaskedAt = piece(task, BasicHeader.NO_TAG, task.unaskedAt, task.unaskedEnd);
             } else if (task.r2tCount > 0) {
                 answer(task, task.r2tFirst);
             } else {

@@ -20,8 +20,9 @@ import java.util.Optional;
  * Connects to portals and logs in.
  *
  * <p>Every login asks for a new session (TSIH 0). Where the target still has one of the same
- * initiator, ISID and portal group, it ends that one and all its tasks first (session reinstatement,
- * RFC 7143 6.3.5): when the login has succeeded, nothing of the old session is carried out any more.
+ * initiator, ISID and portal group, it ends that one and all its tasks first (session
+ * reinstatement, RFC 7143 6.3.5): when the login has succeeded, nothing of the old session is
+ * carried out any more.
  *
  * <p><b>Threads:</b> any platform thread that may wait; calls do not disturb each other.
  *

@@ -124,11 +124,7 @@ public final class Discovery {
             for (int part = 0; part < MAX_PARTS; part++) {
                 byte[] request =
                         LoginCodec.encodeText(
-                                TASK_TAG,
-                                transferTag,
-                                login.commandNumber(),
-                                expectedStatus,
-                                data);
+                                TASK_TAG, transferTag, login.commandNumber(), expectedStatus, data);
                 Pdus.send(channel, request, deadline);
                 TextAnswer answer = receive();
                 keys.writeBytes(answer.data());
@@ -148,9 +144,7 @@ public final class Discovery {
         private TextAnswer receive() throws ConnectionLostException, LoginProtocolException {
             int tag = channel.receive(deadline).initiatorTaskTag();
             byte[] header =
-                    channel.header()
-                            .asSlice(0, BasicHeader.BYTES)
-                            .toArray(ValueLayout.JAVA_BYTE);
+                    channel.header().asSlice(0, BasicHeader.BYTES).toArray(ValueLayout.JAVA_BYTE);
             byte[] data = channel.data().toArray(ValueLayout.JAVA_BYTE);
             TextAnswer answer = LoginCodec.decodeText(header, data);
             if (tag != TASK_TAG) {

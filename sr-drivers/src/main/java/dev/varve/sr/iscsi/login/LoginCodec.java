@@ -44,8 +44,7 @@ final class LoginCodec {
                 FACTORY.create(
                         true, request.transit(), OperationCode.LOGIN_REQUEST, NO_DIGEST, NO_DIGEST);
         pdu.getBasicHeaderSegment().setInitiatorTaskTag(request.taskTag());
-        LoginRequestParser parser =
-                (LoginRequestParser) pdu.getBasicHeaderSegment().getParser();
+        LoginRequestParser parser = (LoginRequestParser) pdu.getBasicHeaderSegment().getParser();
         parser.setCurrentStageNumber(LoginStage.valueOf((byte) request.stage()));
         parser.setNextStageNumber(LoginStage.valueOf((byte) request.nextStage()));
         parser.setInitiatorSessionID(ANY_ISID);
@@ -95,8 +94,7 @@ final class LoginCodec {
         int status = ByteBuffer.wrap(header).getShort(STATUS_OFFSET) & 0xFFFF;
         byte[] known = withoutIsidAndStatus(header);
         LoginResponseParser parser =
-                (LoginResponseParser)
-                        parse(known, data).getBasicHeaderSegment().getParser();
+                (LoginResponseParser) parse(known, data).getBasicHeaderSegment().getParser();
         return new LoginAnswer(
                 (flags & TRANSIT) != 0,
                 parser.isContinueFlag(),

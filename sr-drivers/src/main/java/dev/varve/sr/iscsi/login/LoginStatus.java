@@ -33,7 +33,8 @@ final class LoginStatus {
 
     /** What to tell the caller of a login that was refused. */
     static StorageException refusal(int status, String target) {
-        ErrorCode code = status >>> 8 == TARGET_ERROR ? ErrorCode.ISCSI_TARGET : ErrorCode.ISCSI_LOGIN;
+        ErrorCode code =
+                status >>> 8 == TARGET_ERROR ? ErrorCode.ISCSI_TARGET : ErrorCode.ISCSI_LOGIN;
         return code.because(
                 "%s refused the login: %s (status %04X)".formatted(target, reason(status), status));
     }

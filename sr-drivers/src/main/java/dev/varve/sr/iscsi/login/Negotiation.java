@@ -129,7 +129,8 @@ final class Negotiation {
 
     private static void require(boolean agreed, String key) throws LoginProtocolException {
         if (!agreed) {
-            throw new LoginProtocolException("it chose a value of " + key + " that was not offered");
+            throw new LoginProtocolException(
+                    "it chose a value of " + key + " that was not offered");
         }
     }
 
@@ -193,7 +194,8 @@ final class Negotiation {
     static int number(String value, String key) throws LoginProtocolException {
         try {
             boolean hex = value.startsWith("0x") || value.startsWith("0X");
-            int number = hex ? Integer.parseInt(value, 2, value.length(), 16) : Integer.parseInt(value);
+            int number =
+                    hex ? Integer.parseInt(value, 2, value.length(), 16) : Integer.parseInt(value);
             if (number >= 0 && !value.startsWith("+")) {
                 return number;
             }

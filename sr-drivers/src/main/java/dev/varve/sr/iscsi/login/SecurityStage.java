@@ -16,8 +16,9 @@ import java.util.Arrays;
  * target that asks nobody works too; with one for the target as well, CHAP alone, and a target that
  * does not show who it is gets no session.
  *
- * <p>Against reflection: a target that answers our challenge with what we answered it is refused, and
- * so is one whose challenge is one that we have sent ourselves in a login that is still under way.
+ * <p>Against reflection: a target that answers our challenge with what we answered it is refused,
+ * and so is one whose challenge is one that we have sent ourselves in a login that is still under
+ * way.
  *
  * <p><b>Threads:</b> one at a time.
  */
@@ -105,7 +106,11 @@ final class SecurityStage {
             keys.put("CHAP_I", identifier).put("CHAP_C", Chap.encode(challenge));
             TextKeys answer = finish(keys);
             if (LoginStatus.isSuccess(conversation.last().status())) {
-                verify(answer, Chap.response(identifier, expected, challenge), ownResponse, expected);
+                verify(
+                        answer,
+                        Chap.response(identifier, expected, challenge),
+                        ownResponse,
+                        expected);
             }
             return answer;
         } finally {

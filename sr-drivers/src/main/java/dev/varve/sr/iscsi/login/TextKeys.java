@@ -94,16 +94,14 @@ public final class TextKeys {
 
     /** The value of a key that has to be there. */
     public String require(String key) throws LoginProtocolException {
-        return get(key)
-                .orElseThrow(() -> new LoginProtocolException("it did not send " + key));
+        return get(key).orElseThrow(() -> new LoginProtocolException("it did not send " + key));
     }
 
     /** As they go on the wire. */
     public byte[] encode() {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         for (Entry entry : entries) {
-            bytes.writeBytes(
-                    (entry.key() + "=" + entry.value()).getBytes(StandardCharsets.UTF_8));
+            bytes.writeBytes((entry.key() + "=" + entry.value()).getBytes(StandardCharsets.UTF_8));
             bytes.write(0);
         }
         return bytes.toByteArray();

@@ -54,7 +54,9 @@ public class BasicHeader {
         this.offset = start;
     }
 
-    /** Clears the header and makes it one of an opcode, with the final bit as the bits of byte 1. */
+    /**
+     * Clears the header and makes it one of an opcode, with the final bit as the bits of byte 1.
+     */
     final void begin(int opcode, int flags) {
         for (int at = 0; at < BYTES; at += Long.BYTES) {
             putLong(at, 0);

@@ -9,11 +9,11 @@ import java.nio.ByteOrder;
 import java.util.zip.CRC32C;
 
 /**
- * The digest of headers and data (RFC 7143, 13.1): CRC-32C, in four bytes after what it covers, least
- * significant byte first. The digest of data covers the padding too.
+ * The digest of headers and data (RFC 7143, 13.1): CRC-32C, in four bytes after what it covers,
+ * least significant byte first. The digest of data covers the padding too.
  *
- * <p>Two ways of feeding it give the same: memory, with tables of our own and without allocation, and
- * a buffer that views memory, with the instructions of the processor.
+ * <p>Two ways of feeding it give the same: memory, with tables of our own and without allocation,
+ * and a buffer that views memory, with the instructions of the processor.
  *
  * <p><b>Threads:</b> one at a time.
  */

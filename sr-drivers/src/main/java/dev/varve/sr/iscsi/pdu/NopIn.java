@@ -3,9 +3,9 @@
 package dev.varve.sr.iscsi.pdu;
 
 /**
- * A sign of life of the target (RFC 7143, 11.19): the answer to a NOP-Out, with its task tag, or one
- * of its own. The latter asks for an answer when it has a transfer tag; its StatSN is the next one
- * and is not used up.
+ * A sign of life of the target (RFC 7143, 11.19): the answer to a NOP-Out, with its task tag, or
+ * one of its own. The latter asks for an answer when it has a transfer tag; its StatSN is the next
+ * one and is not used up.
  *
  * <table>
  * <caption>NOP-In, what {@link BasicHeader} and {@link ResponseHeader} do not have</caption>

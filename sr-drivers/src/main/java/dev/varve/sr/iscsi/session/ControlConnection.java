@@ -76,9 +76,7 @@ final class ControlConnection implements AutoCloseable {
             sent.wrap(pdu, 0);
         }
         for (BasicHeader got :
-                new BasicHeader[] {
-                    response, dataIn, ready, nopIn, reject, message, managed
-                }) {
+                new BasicHeader[] {response, dataIn, ready, nopIn, reject, message, managed}) {
             got.wrap(channel.header(), 0);
         }
     }

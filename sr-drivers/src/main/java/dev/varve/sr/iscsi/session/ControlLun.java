@@ -23,8 +23,8 @@ import java.util.Objects;
  * <p><b>Threads:</b> any that may wait; one call at a time, others wait for it.
  *
  * <p><b>Durability:</b> what was written is durable when {@link #flush()} has returned. When the
- * target was started anew meanwhile, or the unit was reset, what had not been flushed is written again
- * before it returns.
+ * target was started anew meanwhile, or the unit was reset, what had not been flushed is written
+ * again before it returns.
  *
  * <p><b>Errors:</b> as {@link ControlSession} and {@link ScsiFailure}.
  */
@@ -146,8 +146,7 @@ public final class ControlLun {
 
     private byte[] readOnce(long block, int count) {
         int bytes = count * capacity.blockBytes();
-        ScsiOutcome outcome =
-                execute((m, at) -> Cdb.read(m, at, block, count), new byte[0], bytes);
+        ScsiOutcome outcome = execute((m, at) -> Cdb.read(m, at, block, count), new byte[0], bytes);
         String what = "cannot read %d blocks at %d".formatted(count, block);
         if (!outcome.isGood()) {
             throw ScsiFailure.of(outcome, what, port.name());
@@ -179,8 +178,7 @@ public final class ControlLun {
 
     private void writeOnce(long block, byte[] data) {
         int count = data.length / capacity.blockBytes();
-        ScsiOutcome outcome =
-                execute((m, at) -> Cdb.write(m, at, block, count, false), data, 0);
+        ScsiOutcome outcome = execute((m, at) -> Cdb.write(m, at, block, count, false), data, 0);
         if (!outcome.isGood()) {
             String what = "cannot write %d blocks at %d".formatted(count, block);
             throw ScsiFailure.of(outcome, what, port.name());

@@ -70,8 +70,7 @@ public final class ControlSession implements AutoCloseable {
      * @param spec whose ISID no other session to the target may have at the same time
      * @param timeoutMillis how long a command may take with all that is tried again
      */
-    public ControlSession(
-            SessionSpec spec, Connector connector, Clock clock, long timeoutMillis) {
+    public ControlSession(SessionSpec spec, Connector connector, Clock clock, long timeoutMillis) {
         this.spec = spec;
         this.connector = connector;
         this.clock = clock;
@@ -88,7 +87,9 @@ public final class ControlSession implements AutoCloseable {
         return spec;
     }
 
-    /** How often what had not been flushed may have been lost: resets, and connections made again. */
+    /**
+     * How often what had not been flushed may have been lost: resets, and connections made again.
+     */
     public long losses() {
         return losses.get();
     }

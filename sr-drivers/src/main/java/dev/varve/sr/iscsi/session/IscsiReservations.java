@@ -62,8 +62,7 @@ public final class IscsiReservations implements Reservations {
 
     private <T> T ask(int action, String what, Parser<T> parser) {
         byte[] cdb = new byte[Cdb.BYTES];
-        Cdb.persistentReserveIn(
-                MemorySegment.ofArray(cdb), 0, action, PersistentReserve.ROOM);
+        Cdb.persistentReserveIn(MemorySegment.ofArray(cdb), 0, action, PersistentReserve.ROOM);
         ScsiPort port = nexuses.get().getFirst();
         ScsiOutcome outcome = port.execute(cdb, new byte[0], PersistentReserve.ROOM);
         check(outcome, "cannot read " + what, port);
@@ -105,8 +104,7 @@ public final class IscsiReservations implements Reservations {
     }
 
     private static ScsiOutcome out(ScsiPort port, int action, int type, long own, long other) {
-        return port.execute(
-                command(action, type), PersistentReserve.parameters(own, other), 0);
+        return port.execute(command(action, type), PersistentReserve.parameters(own, other), 0);
     }
 
     @Override
@@ -150,8 +148,9 @@ public final class IscsiReservations implements Reservations {
     }
 
     /**
-     * Where the device does not know PREEMPT AND ABORT, the key is taken away first, which keeps new
-     * commands out, and then the unit is reset, which ends all that are in flight, ours as well.
+     * Where the device does not know PREEMPT AND ABORT, the key is taken away first, which keeps
+     * new commands out, and then the unit is reset, which ends all that are in flight, ours as
+     * well.
      */
     @Override
     public synchronized void preemptAndAbort(long key) {
@@ -169,7 +168,9 @@ public final class IscsiReservations implements Reservations {
         }
     }
 
-    /** A conflict about the key of the other, which has left or was taken away already, not ours. */
+    /**
+     * A conflict about the key of the other, which has left or was taken away already, not ours.
+     */
     private boolean isGone(ScsiOutcome outcome, long key) {
         if (outcome.status() != ScsiStatus.RESERVATION_CONFLICT) {
             return false;
@@ -201,8 +202,7 @@ public final class IscsiReservations implements Reservations {
             return connection.release();
         } catch (ConnectionLostException e) {
             throw ErrorCode.SR_UNAVAILABLE.because(
-                    "the connection to %s was lost: %s"
-                            .formatted(session.portal(), e.getMessage()),
+                    "the connection to %s was lost: %s".formatted(session.portal(), e.getMessage()),
                     e);
         } finally {
             if (!ready) {

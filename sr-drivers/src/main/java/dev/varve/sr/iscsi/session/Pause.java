@@ -11,8 +11,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * The growing wait before something is tried again with a peer that gives no sign of when it will be
- * able to.
+ * The growing wait before something is tried again with a peer that gives no sign of when it will
+ * be able to.
  *
  * <p><b>Threads:</b> one at a time.
  */
@@ -31,7 +31,8 @@ final class Pause {
         long wait = Math.min(millis, deadline.millisLeft());
         millis = Math.min(2 * millis, LONGEST_MILLIS);
         try {
-            Waiting.threads().await(new CompletableFuture<Void>(), TimeUnit.MILLISECONDS.toNanos(wait));
+            Waiting.threads()
+                    .await(new CompletableFuture<Void>(), TimeUnit.MILLISECONDS.toNanos(wait));
             throw new IllegalStateException("what nobody completes is complete");
         } catch (TimeoutException e) {
             return !deadline.isPast();

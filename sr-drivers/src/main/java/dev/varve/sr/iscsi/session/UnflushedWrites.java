@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What was written and not flushed yet, in order, so that it can be written again when the device may
- * have lost it.
+ * What was written and not flushed yet, in order, so that it can be written again when the device
+ * may have lost it.
  *
  * <p><b>Threads:</b> one at a time.
  */

@@ -24,9 +24,9 @@ import java.util.SequencedMap;
  * comment = "#" up to the end of the line, anywhere between the others
  * </pre>
  *
- * <p>Text may come from anyone who can write the device, so depth, the number of entries and numbers
- * are bounded, and a key that comes twice in a section is an error: {@code lvm2} would take one of
- * the two, and it is not for us to say which.
+ * <p>Text may come from anyone who can write the device, so depth, the number of entries and
+ * numbers are bounded, and a key that comes twice in a section is an error: {@code lvm2} would take
+ * one of the two, and it is not for us to say which.
  *
  * <p>Strings are kept as one character for each byte, whatever their encoding is, so that they are
  * written again as they were.

@@ -79,7 +79,9 @@ final class FreeIndex {
         Map.Entry<Long, ExtentRun> before = places.floorEntry(run.start());
         if (before != null && before.getValue().end() == run.start()) {
             remove(before.getValue());
-            whole = new ExtentRun(run.pv(), before.getKey(), before.getValue().count() + run.count());
+            whole =
+                    new ExtentRun(
+                            run.pv(), before.getKey(), before.getValue().count() + run.count());
         }
         ExtentRun after = places.get(run.end());
         if (after != null) {

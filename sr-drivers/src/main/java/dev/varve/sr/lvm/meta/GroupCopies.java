@@ -12,8 +12,8 @@ import java.util.Optional;
 
 /**
  * Picks, of the copies of a group in several metadata areas, the one that counts: the one with the
- * highest sequence number. A copy that is damaged is passed over when there is another one; the next
- * commit mends it.
+ * highest sequence number. A copy that is damaged is passed over when there is another one; the
+ * next commit mends it.
  */
 final class GroupCopies {
     private GroupCopies() {}

@@ -18,11 +18,11 @@ import java.util.function.UnaryOperator;
  * Changes that make the next group of one that was read. Nothing is written: {@link #done()} gives
  * the group that a commit makes durable, all of it or nothing.
  *
- * <p>New extents are taken where they follow the volume's last ones; else from the smallest free run
- * that has room for all of them; else from as few runs as possible. Extents that come free in an
- * edit are not given out again in the same one, because they still hold data of the group that a
- * crash would leave. {@link #taken()} tells which runs were given out: whoever must not see old data
- * there zeroes them before the commit. {@link #freed()} tells which may be discarded after it.
+ * <p>New extents are taken where they follow the volume's last ones; else from the smallest free
+ * run that has room for all of them; else from as few runs as possible. Extents that come free in
+ * an edit are not given out again in the same one, because they still hold data of the group that a
+ * crash would leave. {@link #taken()} tells which runs were given out: whoever must not see old
+ * data there zeroes them before the commit. {@link #freed()} tells which may be discarded after it.
  *
  * <p>A change that fails leaves the edit as it was.
  *
@@ -281,8 +281,7 @@ public final class GroupEdit {
             long left = last.extentCount() - part;
             freed.add(new ExtentRun(last.pv(), last.pvExtent() + left, part));
             if (left > 0) {
-                kept.add(
-                        new Segment.Linear(last.startExtent(), left, last.pv(), last.pvExtent()));
+                kept.add(new Segment.Linear(last.startExtent(), left, last.pv(), last.pvExtent()));
             }
             rest -= part;
         }
@@ -309,8 +308,7 @@ public final class GroupEdit {
     private void requireUnused(String name) {
         if (volumes.containsKey(name)) {
             throw ErrorCode.LVM_CREATE.because(
-                    "there is already a logical volume '%s' in '%s'"
-                            .formatted(name, group.name()));
+                    "there is already a logical volume '%s' in '%s'".formatted(name, group.name()));
         }
     }
 

@@ -19,23 +19,23 @@ import java.util.Optional;
 /**
  * The metadata of a volume group on its devices.
  *
- * <p>A commit writes the text of the next group to each metadata area, behind the present text; then
- * it makes them durable; then it writes the first sector of each area, which names the new text; then
- * it makes these durable. A crash before any of these sectors leaves the old group. One between the
- * sectors of two areas leaves the old group in one and the new one in the other; the one with the
- * higher sequence number counts, here as for {@code lvm2}. So a crash leaves the old group or the new
- * one, and the text of the group that counts is never written over.
+ * <p>A commit writes the text of the next group to each metadata area, behind the present text;
+ * then it makes them durable; then it writes the first sector of each area, which names the new
+ * text; then it makes these durable. A crash before any of these sectors leaves the old group. One
+ * between the sectors of two areas leaves the old group in one and the new one in the other; the
+ * one with the higher sequence number counts, here as for {@code lvm2}. So a crash leaves the old
+ * group or the new one, and the text of the group that counts is never written over.
  *
  * <p>A commit takes the lock of this host's {@code lvm2}, and reads the first sectors again before
- * it writes: when another program has changed the group since it was read here, the commit fails and
- * nothing is written. Between hosts this is no lock; they have to agree on one that writes.
+ * it writes: when another program has changed the group since it was read here, the commit fails
+ * and nothing is written. Between hosts this is no lock; they have to agree on one that writes.
  *
  * <p>{@code docs/formats/lvm2.md} has the tables of what is on a device.
  *
  * <p><b>Threads:</b> any; commits happen one after another. A call waits for the devices.
  *
- * <p><b>Durability:</b> when {@link #commit} has returned, the group is durable. When it failed, the
- * old or the new one is; {@link #reread()} tells which, and a further commit fails until then.
+ * <p><b>Durability:</b> when {@link #commit} has returned, the group is durable. When it failed,
+ * the old or the new one is; {@link #reread()} tells which, and a further commit fails until then.
  */
 public final class GroupMetadata {
     /** How large the metadata area of a new physical volume is at least, in bytes. */
@@ -94,8 +94,7 @@ public final class GroupMetadata {
      * @throws StorageException as {@link #open(BlockMedium)}; PV_MULTIPLE_IDS when two devices have
      *     the same label
      */
-    public static GroupMetadata open(
-            List<BlockMedium> media, Author author, Path lockDirectory) {
+    public static GroupMetadata open(List<BlockMedium> media, Author author, Path lockDirectory) {
         List<Member> members = new ArrayList<>();
         for (BlockMedium medium : media) {
             members.add(new Member(medium, requireLabel(medium)));
@@ -197,9 +196,7 @@ public final class GroupMetadata {
                 throw ErrorCode.PVS_FAILED.because(
                         "the volume group '%s' does not have the physical volume %s of %s"
                                 .formatted(
-                                        found.name(),
-                                        member.label().pv(),
-                                        member.medium().name()));
+                                        found.name(), member.label().pv(), member.medium().name()));
             }
             bound.put(name, member.medium());
         }
@@ -234,7 +231,11 @@ public final class GroupMetadata {
                 return Optional.of(
                         "The physical volume '%s' of '%s' needs %d bytes; %s has %d."
                                 .formatted(
-                                        pv.name(), of.name(), end, medium.name(), medium.sizeBytes()));
+                                        pv.name(),
+                                        of.name(),
+                                        end,
+                                        medium.name(),
+                                        medium.sizeBytes()));
             }
         }
         return Optional.empty();
@@ -281,9 +282,9 @@ public final class GroupMetadata {
      * Makes the next group the one that counts.
      *
      * @param next made of {@link #group()} by a {@link GroupEdit}
-     * @throws StorageException SR_NOT_WRITABLE with {@link #refusal()}; LVM_WRITE when the group was
-     *     changed by someone else since it was read; SR_NO_SPACE when the metadata area is too small;
-     *     SR_LOCK_FAILED; or what the device reports
+     * @throws StorageException SR_NOT_WRITABLE with {@link #refusal()}; LVM_WRITE when the group
+     *     was changed by someone else since it was read; SR_NO_SPACE when the metadata area is too
+     *     small; SR_LOCK_FAILED; or what the device reports
      */
     public synchronized void commit(VolumeGroup next) {
         if (!next.id().equals(group.id()) || next.sequence() != group.sequence() + 1) {

@@ -111,7 +111,8 @@ final class GroupReader {
         if (node instanceof ConfigNode.Section section) {
             return new SectionReader(section, path);
         }
-        throw ErrorCode.SR_METADATA.because("the metadata is damaged: %s is no section".formatted(path));
+        throw ErrorCode.SR_METADATA.because(
+                "the metadata is damaged: %s is no section".formatted(path));
     }
 
     private LvmId newId(SectionReader reader) {
@@ -143,7 +144,16 @@ final class GroupReader {
             throw reader.failure("has %d extents, which no device can hold".formatted(extents));
         }
         return new PhysicalVolume(
-                name, id, device, status, flags, tags, deviceSectors, start, extents, reader.rest());
+                name,
+                id,
+                device,
+                status,
+                flags,
+                tags,
+                deviceSectors,
+                start,
+                extents,
+                reader.rest());
     }
 
     // ---- logical volumes

@@ -27,8 +27,7 @@ final class GroupText {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(expected);
         bytes.writeBytes(head(group));
         if (!group.volumes().isEmpty()) {
-            bytes.writeBytes(
-                    new ConfigWriter().line().begin(GroupReader.LOGICAL_VOLUMES).bytes());
+            bytes.writeBytes(new ConfigWriter().line().begin(GroupReader.LOGICAL_VOLUMES).bytes());
             for (LogicalVolume volume : group.volumes().values()) {
                 bytes.writeBytes(volume.text());
             }

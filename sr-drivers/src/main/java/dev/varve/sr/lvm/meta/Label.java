@@ -211,8 +211,7 @@ public record Label(
     }
 
     private static boolean matches(byte[] bytes, int offset, byte[] expected) {
-        return Arrays.equals(
-                bytes, offset, offset + expected.length, expected, 0, expected.length);
+        return Arrays.equals(bytes, offset, offset + expected.length, expected, 0, expected.length);
     }
 
     private static byte[] ascii(String text) {

@@ -134,8 +134,7 @@ public final class LogicalVolume {
     }
 
     LogicalVolume withName(String newName) {
-        return new LogicalVolume(
-                newName, id, marks, creationHost, creationTime, segments, other);
+        return new LogicalVolume(newName, id, marks, creationHost, creationTime, segments, other);
     }
 
     LogicalVolume withStatus(List<String> status) {
@@ -147,13 +146,11 @@ public final class LogicalVolume {
     }
 
     private LogicalVolume with(Marks newMarks) {
-        return new LogicalVolume(
-                name, id, newMarks, creationHost, creationTime, segments, other);
+        return new LogicalVolume(name, id, newMarks, creationHost, creationTime, segments, other);
     }
 
     LogicalVolume withSegments(List<Segment> newSegments) {
-        return new LogicalVolume(
-                name, id, marks, creationHost, creationTime, newSegments, other);
+        return new LogicalVolume(name, id, marks, creationHost, creationTime, newSegments, other);
     }
 
     @Override

@@ -5,8 +5,8 @@ package dev.varve.sr.lvm.meta;
 import java.util.zip.CRC32;
 
 /**
- * The checksum of LVM2: CRC-32 with the reflected polynomial 0xEDB88320 as everywhere, but it begins
- * with 0xF597A6CF and is not inverted at the end.
+ * The checksum of LVM2: CRC-32 with the reflected polynomial 0xEDB88320 as everywhere, but it
+ * begins with 0xF597A6CF and is not inverted at the end.
  *
  * <p>The JDK's CRC-32, which uses instructions of the processor for it, always begins with
  * 0xFFFFFFFF. Four bytes bring it from there to any state, so feeding it the right four makes it

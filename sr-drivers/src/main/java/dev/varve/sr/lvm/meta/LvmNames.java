@@ -22,8 +22,21 @@ final class LvmNames {
     /** Names with such a part belong to parts of volumes of other types. */
     private static final List<String> RESERVED_PARTS =
             List.of(
-                    "_mlog", "_mimage", "_rimage", "_rmeta", "_tdata", "_tmeta", "_cdata", "_cmeta",
-                    "_cvol", "_corig", "_wcorig", "_iorig", "_imeta", "_vdata", "_vorigin",
+                    "_mlog",
+                    "_mimage",
+                    "_rimage",
+                    "_rmeta",
+                    "_tdata",
+                    "_tmeta",
+                    "_cdata",
+                    "_cmeta",
+                    "_cvol",
+                    "_corig",
+                    "_wcorig",
+                    "_iorig",
+                    "_imeta",
+                    "_vdata",
+                    "_vorigin",
                     "_pmspare");
 
     private LvmNames() {}

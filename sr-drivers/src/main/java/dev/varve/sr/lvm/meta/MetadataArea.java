@@ -11,7 +11,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One metadata area of a physical volume, and what its header said when it was last read or written.
+ * One metadata area of a physical volume, and what its header said when it was last read or
+ * written.
  *
  * <p><b>Threads:</b> one at a time.
  */
@@ -33,10 +34,7 @@ final class MetadataArea {
             throw ErrorCode.PVS_FAILED.because(
                     "the LVM label of %s names a metadata area of %d bytes at %d; the device has %d"
                             .formatted(
-                                    medium.name(),
-                                    area.size(),
-                                    area.offset(),
-                                    medium.sizeBytes()));
+                                    medium.name(), area.size(), area.offset(), medium.sizeBytes()));
         }
     }
 
@@ -167,8 +165,7 @@ final class MetadataArea {
     }
 
     private static MetadataHeader.Location location(TextPlace place, byte[] text) {
-        return new MetadataHeader.Location(
-                place.offset(), text.length, LvmChecksum.of(text), 0);
+        return new MetadataHeader.Location(place.offset(), text.length, LvmChecksum.of(text), 0);
     }
 
     /** Writes a header that names no text. */

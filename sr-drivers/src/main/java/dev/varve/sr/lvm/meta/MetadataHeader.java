@@ -46,8 +46,7 @@ record MetadataHeader(long start, long size, List<Location> locations) {
     static final int BYTES = 512;
     static final int IGNORED = 1;
 
-    private static final byte[] MAGIC =
-            " LVM2 x[5A%r0N*>".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] MAGIC = " LVM2 x[5A%r0N*>".getBytes(StandardCharsets.US_ASCII);
     private static final int VERSION = 1;
     private static final int LOCATIONS_OFFSET = 40;
     private static final int LOCATION_BYTES = 24;
@@ -95,7 +94,9 @@ record MetadataHeader(long start, long size, List<Location> locations) {
         require(buffer.getLong(24) == area.offset(), "names another place", area, where);
         require(buffer.getLong(32) == area.size(), "names another size", area, where);
         return new MetadataHeader(
-                area.offset(), area.size(), locations(buffer.position(LOCATIONS_OFFSET), area, where));
+                area.offset(),
+                area.size(),
+                locations(buffer.position(LOCATIONS_OFFSET), area, where));
     }
 
     private static List<Location> locations(ByteBuffer buffer, Label.Area area, String where) {

@@ -11,12 +11,12 @@ import java.util.Map;
 import java.util.SequencedMap;
 
 /**
- * A device on the way to be a physical volume with a group of its own. Places and sizes are those of
- * {@code pvcreate --metadatasize 10M} and {@code vgcreate}: the metadata area begins at byte 4096 and
- * reaches up to the first extent, which begins at a whole MiB.
+ * A device on the way to be a physical volume with a group of its own. Places and sizes are those
+ * of {@code pvcreate --metadatasize 10M} and {@code vgcreate}: the metadata area begins at byte
+ * 4096 and reaches up to the first extent, which begins at a whole MiB.
  *
- * <p><b>Durability:</b> the label is written last, when what it names is durable; old labels are gone
- * before anything else is written. A crash leaves no physical volume or a whole one.
+ * <p><b>Durability:</b> the label is written last, when what it names is durable; old labels are
+ * gone before anything else is written. A crash leaves no physical volume or a whole one.
  */
 final class NewGroup {
     private static final long AREA_OFFSET = 4096;
@@ -58,8 +58,7 @@ final class NewGroup {
             throw ErrorCode.LVM_GROUP_CREATE.because(
                     ("%s has %d bytes; a volume group needs %d for its metadata and at least one"
                                     + " extent of %d")
-                            .formatted(
-                                    medium.name(), medium.sizeBytes(), dataOffset, extentBytes));
+                            .formatted(medium.name(), medium.sizeBytes(), dataOffset, extentBytes));
         }
         SequencedMap<String, ConfigNode> limits = new LinkedHashMap<>();
         limits.put("max_lv", new ConfigNode.Whole(0));

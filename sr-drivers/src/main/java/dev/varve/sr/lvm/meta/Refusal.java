@@ -31,7 +31,8 @@ final class Refusal {
 
     private static Optional<String> ofHead(VolumeGroup.Head group) {
         if (group.status().contains("EXPORTED")) {
-            return Optional.of("is exported; import it with vgimport on the host that is to have it");
+            return Optional.of(
+                    "is exported; import it with vgimport on the host that is to have it");
         }
         if (group.status().contains("CLUSTERED")) {
             return Optional.of("is written by a cluster of hosts under clvmd");
@@ -85,7 +86,8 @@ final class Refusal {
 
     private static Optional<String> ofPhysicalVolume(PhysicalVolume pv) {
         if (pv.isMissing()) {
-            return Optional.of("misses its physical volume '%s' (%s)".formatted(pv.name(), pv.id()));
+            return Optional.of(
+                    "misses its physical volume '%s' (%s)".formatted(pv.name(), pv.id()));
         }
         return unknown(pv.status(), PHYSICAL_STATUS)
                 .or(() -> unknown(pv.flags(), Set.of()))

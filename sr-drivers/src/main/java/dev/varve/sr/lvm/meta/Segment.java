@@ -32,8 +32,7 @@ public sealed interface Segment {
      * @param pv the name of the physical volume within the group
      * @param pvExtent the first extent of the physical volume
      */
-    record Linear(long startExtent, long extentCount, String pv, long pvExtent)
-            implements Segment {
+    record Linear(long startExtent, long extentCount, String pv, long pvExtent) implements Segment {
         @Override
         public List<ExtentRun> runs() {
             return List.of(run());
@@ -46,8 +45,8 @@ public sealed interface Segment {
     }
 
     /**
-     * A mapping that is not served here, kept as it was read: several stripes, mirrors, RAID, pools,
-     * thin volumes, caches, snapshots and whatever else there may be.
+     * A mapping that is not served here, kept as it was read: several stripes, mirrors, RAID,
+     * pools, thin volumes, caches, snapshots and whatever else there may be.
      *
      * @param type LVM2's name of the mapping
      * @param runs the runs of physical volumes that it names

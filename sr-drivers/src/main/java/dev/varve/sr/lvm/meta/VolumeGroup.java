@@ -46,8 +46,7 @@ public final class VolumeGroup {
         }
 
         Head next(List<String> newTags) {
-            return new Head(
-                    name, id, sequence + 1, extentSectors, status, flags, newTags, other);
+            return new Head(name, id, sequence + 1, extentSectors, status, flags, newTags, other);
         }
     }
 

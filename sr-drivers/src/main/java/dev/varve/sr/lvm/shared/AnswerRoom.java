@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Which part of the room for answers holds the answer to which host. An answer stays until its asker
- * has said that it does not need it any more.
+ * Which part of the room for answers holds the answer to which host. An answer stays until its
+ * asker has said that it does not need it any more.
  */
 final class AnswerRoom {
     private static final int MOST_BLOCKS = ClaimArea.MOST_MESSAGE_BYTES / ClaimArea.ANSWER_BLOCK;

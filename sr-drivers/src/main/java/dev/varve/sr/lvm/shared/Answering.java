@@ -17,8 +17,8 @@ import java.util.concurrent.locks.Lock;
 
 /**
  * Answers what other hosts ask of the owner. For each request, in this order: read, as the owner,
- * that it is addressed to this process; note durably that it is begun; do it; write the answer; note
- * durably that it is done. A request that was begun is never begun again, by whomever.
+ * that it is addressed to this process; note durably that it is begun; do it; write the answer;
+ * note durably that it is done. A request that was begun is never begun again, by whomever.
  *
  * <p><b>Threads:</b> any; one after the other.
  */
@@ -111,8 +111,7 @@ final class Answering {
             return;
         }
         OptionalInt block =
-                room()
-                        .reserve(
+                room().reserve(
                                 slot,
                                 asker.incarnation(),
                                 asker.request().id(),

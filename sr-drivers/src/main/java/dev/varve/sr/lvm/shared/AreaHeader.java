@@ -49,7 +49,6 @@ record AreaHeader(UUID pool, UUID sr, int slots) {
         if (slots < 1 || slots > ClaimArea.MOST_SLOTS) {
             return Optional.empty();
         }
-        return Optional.of(
-                new AreaHeader(Wire.uuid(sector, 16), Wire.uuid(sector, 32), slots));
+        return Optional.of(new AreaHeader(Wire.uuid(sector, 16), Wire.uuid(sector, 32), slots));
     }
 }

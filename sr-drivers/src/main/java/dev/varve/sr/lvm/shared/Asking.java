@@ -16,11 +16,11 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * Asks the owner, one request after the other.
  *
- * <p>A request is addressed to one incarnation of an owner, which alone may begin it. It is addressed
- * to another one only when these hold, in this order: it is addressed to nobody; a look at the area
- * after that shows that the former one is not the owner; and that one has not noted that it began. An
- * owner begins a request only after it has read, as the owner, that the request is addressed to it,
- * and notes it before it does anything. So no two of them begin the same one.
+ * <p>A request is addressed to one incarnation of an owner, which alone may begin it. It is
+ * addressed to another one only when these hold, in this order: it is addressed to nobody; a look
+ * at the area after that shows that the former one is not the owner; and that one has not noted
+ * that it began. An owner begins a request only after it has read, as the owner, that the request
+ * is addressed to it, and notes it before it does anything. So no two of them begin the same one.
  *
  * <p><b>Threads:</b> any; one after the other.
  */
@@ -167,8 +167,7 @@ final class Asking {
         }
 
         private byte[] read(Asked at, AnswerMark found) {
-            byte[] bytes =
-                    claims.area().readAnswer(at.slot(), found.block(), found.length());
+            byte[] bytes = claims.area().readAnswer(at.slot(), found.block(), found.length());
             if (Wire.checksum(bytes) != found.checksum()) {
                 throw open("the answer on %s is damaged".formatted(claims.area().name()));
             }

@@ -148,7 +148,7 @@ public final class ClaimArea {
         if (!header.pool().equals(pool)) {
             throw ErrorCode.LVM_MASTER.because(
                     "%s holds a repository of pool %s, and this host is of pool %s: detach it there"
-                            .formatted(medium.name(), header.pool(), pool)
+                                    .formatted(medium.name(), header.pool(), pool)
                             + " for good, or choose another device");
         }
     }

@@ -29,7 +29,8 @@ final class Guard {
 
     /** The key of a host: 0x5641 and 48 bits of its UUID. */
     static long keyOf(UUID host) {
-        long mixed = host.getMostSignificantBits() ^ Long.rotateLeft(host.getLeastSignificantBits(), 32);
+        long mixed =
+                host.getMostSignificantBits() ^ Long.rotateLeft(host.getLeastSignificantBits(), 32);
         long folded = (mixed ^ (mixed >>> 48)) & 0xFFFF_FFFF_FFFFL;
         return 0x5641_0000_0000_0000L | folded;
     }

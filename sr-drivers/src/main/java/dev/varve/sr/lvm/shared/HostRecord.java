@@ -163,8 +163,7 @@ record HostRecord(
     }
 
     HostRecord freed() {
-        TableMark kept =
-                new TableMark(table.copy(), table.generation(), 0, table.removals());
+        TableMark kept = new TableMark(table.copy(), table.generation(), 0, table.removals());
         return with(beat + 1, false, kept, lastEpoch, RequestMark.NONE, answered);
     }
 

@@ -121,10 +121,7 @@ final class OwnSlot {
     /** Whether this process has the claim, and not only an earlier one of this host. */
     boolean isTaken(UUID vdi) {
         return locked(
-                () ->
-                        claims.containsKey(vdi)
-                                && claims.get(vdi).had()
-                                && !inherited.contains(vdi));
+                () -> claims.containsKey(vdi) && claims.get(vdi).had() && !inherited.contains(vdi));
     }
 
     /** Writes a claim in place of the one there is; when that fails, the old one stays. */
@@ -187,8 +184,7 @@ final class OwnSlot {
         locked(
                 () -> {
                     removals.remove(
-                            new Removal(
-                                    removal.slot(), removal.incarnation(), !removal.certain()));
+                            new Removal(removal.slot(), removal.incarnation(), !removal.certain()));
                     removals.add(removal);
                     owed = true;
                     write();
@@ -273,11 +269,9 @@ final class OwnSlot {
         TableMark old = written.table();
         Collection<Entry> entries = claims.values();
         ClaimTable table =
-                new ClaimTable(
-                        old.generation() + 1, List.copyOf(entries), List.copyOf(removals));
+                new ClaimTable(old.generation() + 1, List.copyOf(entries), List.copyOf(removals));
         TableMark mark =
-                new TableMark(
-                        1 - old.copy(), table.generation(), entries.size(), removals.size());
+                new TableMark(1 - old.copy(), table.generation(), entries.size(), removals.size());
         area.writeTable(slot, mark.copy(), table);
         area.flush();
         publish(written.with(mark, lastEpoch));

@@ -19,7 +19,8 @@ import java.util.function.Supplier;
  * repository, the same one that merges and removes images. The others write what they ask of it in
  * their own place of the {@link ClaimArea}, and it answers in its own.
  *
- * <p>A daemon that asks while nobody has that claim takes it for as long as it does the work itself.
+ * <p>A daemon that asks while nobody has that claim takes it for as long as it does the work
+ * itself.
  *
  * <p><b>Threads:</b> any. The claim is not released from within work of the owner.
  */
@@ -73,8 +74,7 @@ public final class Ownership implements GroupOwner {
      */
     @Override
     public byte[] ask(byte[] request) {
-        Invariant.check(
-                request.length <= ClaimArea.MOST_MESSAGE_BYTES, "the request is too long");
+        Invariant.check(request.length <= ClaimArea.MOST_MESSAGE_BYTES, "the request is too long");
         return asking.ask(request);
     }
 

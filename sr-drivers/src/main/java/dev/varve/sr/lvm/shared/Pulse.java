@@ -9,14 +9,14 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Keeps the claims of this host alive while a repository is attached, has its listeners told when it
- * has to stop, and answers the other hosts while it is the owner.
+ * Keeps the claims of this host alive while a repository is attached, has its listeners told when
+ * it has to stop, and answers the other hosts while it is the owner.
  *
  * <p>An owner looks for requests quickly while there are some, and less and less often when there
  * are none; while no other host is attached it does not look at all, and learns of one with a beat.
  *
- * <p><b>Threads:</b> the scheduler only starts things; they run where it may block. Beats go on while
- * a request is answered.
+ * <p><b>Threads:</b> the scheduler only starts things; they run where it may block. Beats go on
+ * while a request is answered.
  */
 public final class Pulse implements AutoCloseable {
     private final SharedClaims claims;
@@ -33,8 +33,7 @@ public final class Pulse implements AutoCloseable {
      * @param scheduler lives at least as long
      * @param blocking where work runs that waits for the device
      */
-    public Pulse(
-            SharedClaims claims, Ownership ownership, Scheduler scheduler, Executor blocking) {
+    public Pulse(SharedClaims claims, Ownership ownership, Scheduler scheduler, Executor blocking) {
         this.claims = claims;
         this.ownership = ownership;
         this.scheduler = scheduler;

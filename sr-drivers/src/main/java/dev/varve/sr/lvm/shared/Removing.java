@@ -14,7 +14,8 @@ import java.util.UUID;
  * Puts hosts out that are dead, so that their claims do not count any more.
  *
  * <p>A host is put out by a removal in the table of another one: nobody writes in a place that is
- * not his. With reservations the device refuses its writes first. Without them it happens in two steps, against a host that wakes up meanwhile:
+ * not his. With reservations the device refuses its writes first. Without them it happens in two
+ * steps, against a host that wakes up meanwhile:
  *
  * <pre>
  * the one that puts out      write "announced"      look at the beat of the other
@@ -22,9 +23,9 @@ import java.util.UUID;
  * </pre>
  *
  * <p>Each writes before it looks, so at least one of them sees the other: either the removal is
- * withdrawn before anybody goes by it, or the other host finds itself out. This needs no clock. What
- * needs one is that the other host has stopped by itself, {@link Lease}, between its last beat and
- * the removal: three times the time it gives itself has passed then.
+ * withdrawn before anybody goes by it, or the other host finds itself out. This needs no clock.
+ * What needs one is that the other host has stopped by itself, {@link Lease}, between its last beat
+ * and the removal: three times the time it gives itself has passed then.
  */
 final class Removing {
     private final OwnSlot own;
@@ -66,8 +67,8 @@ final class Removing {
     }
 
     /**
-     * Keeps a silent host from writing, so that it can say nothing any more either. If it did at the
-     * last moment, it may go on reading for a while: another term has to pass.
+     * Keeps a silent host from writing, so that it can say nothing any more either. If it did at
+     * the last moment, it may go on reading for a while: another term has to pass.
      */
     private boolean cutOff(Neighbour other) {
         guard.cutOff(other.record().key());

@@ -30,12 +30,13 @@ import java.util.function.Supplier;
  * it asks for a disk, and then looks at all other places; it has the disk when nobody else asks for
  * it or has it. Of two hosts that look, the one that wrote later sees the other, because it wrote
  * before it looked. When each sees the other, the one in the higher place takes its word back and
- * waits, and the other one waits for that: the one-bit algorithm of Burns and Lamport, for each disk
- * on its own. It holds however long a host pauses between any two steps, needs no clock and no
+ * waits, and the other one waits for that: the one-bit algorithm of Burns and Lamport, for each
+ * disk on its own. It holds however long a host pauses between any two steps, needs no clock and no
  * command of the device beyond reading and writing, and a place is written by its host alone.
  *
  * <p><b>Epochs</b> are chosen after the disk is had, above all that can be seen, and different in
- * each place. A later holder of the disk has seen the place of the earlier one with its epoch in it.
+ * each place. A later holder of the disk has seen the place of the earlier one with its epoch in
+ * it.
  *
  * <p><b>What is taken over:</b> claims of an earlier process of this host, unless that process is
  * certain to be another one that lives; claims of a host whose process is certain to be gone, which
@@ -43,10 +44,10 @@ import java.util.function.Supplier;
  * silent for a whole term, if the device has reservations and so keeps that host from writing.
  * Without those, silence alone frees nothing: a person says so with {@link #force}.
  *
- * <p><b>What the holder owes:</b> it calls {@link #beat} often, and stops writing to the device while
- * {@link #isFenced()}; the clock of a host that pauses goes on, so it is fenced when it wakes up. A
- * write that was decided on before and reaches the device only after another host has been told
- * that this one is dead is not held back by anything but reservations.
+ * <p><b>What the holder owes:</b> it calls {@link #beat} often, and stops writing to the device
+ * while {@link #isFenced()}; the clock of a host that pauses goes on, so it is fenced when it wakes
+ * up. A write that was decided on before and reaches the device only after another host has been
+ * told that this one is dead is not held back by anything but reservations.
  *
  * <p>A host has one claim on a disk. A host that claims a disk again replaces its claim, and only
  * the last one can be released.
@@ -116,8 +117,7 @@ public final class SharedClaims implements Claims, AutoCloseable {
         Pace pace = new Pace(clock, waiting);
         Guard guard = new Guard(area, host);
         guard.enter();
-        SlotTaking taking =
-                new SlotTaking(area, host, self, guard.key(), settings, pace, random);
+        SlotTaking taking = new SlotTaking(area, host, self, guard.key(), settings, pace, random);
         SharedClaims claims =
                 new SharedClaims(area, host, self, settings, pace, guard, taking.take());
         claims.beat();

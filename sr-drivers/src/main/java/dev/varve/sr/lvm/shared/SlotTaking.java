@@ -148,9 +148,7 @@ final class SlotTaking {
     /** Claims are inherited from an earlier process of this host only; removals always. */
     private TableMark inherited(Survey survey, int slot, HostRecord old) {
         boolean claims =
-                old.taken()
-                        && old.host().equals(host)
-                        && !survey.isOut(slot, old.incarnation());
+                old.taken() && old.host().equals(host) && !survey.isOut(slot, old.incarnation());
         TableMark mark = old.table();
         return new TableMark(
                 mark.copy(), mark.generation(), claims ? mark.claims() : 0, mark.removals());

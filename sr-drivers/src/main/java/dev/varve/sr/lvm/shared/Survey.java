@@ -90,8 +90,7 @@ final class Survey {
 
     /** Whether somebody has announced at least that he puts the host of a place out. */
     boolean isBeingRemoved(int slot, long incarnation) {
-        return isOut(slot, incarnation)
-                || removals.contains(new Removal(slot, incarnation, false));
+        return isOut(slot, incarnation) || removals.contains(new Removal(slot, incarnation, false));
     }
 
     /** Whether a removal says something of the host that has the place now. */

@@ -137,8 +137,7 @@ class ExtGroupTest {
             sr.check();
         }
         assertEquals(
-                identity,
-                driver.probe(config(), context()).repositories().getFirst().identity());
+                identity, driver.probe(config(), context()).repositories().getFirst().identity());
     }
 
     @Test
@@ -147,8 +146,7 @@ class ExtGroupTest {
         lvm("vgcreate", "precious", device.node().toString());
         StorageException failure =
                 assertFails(
-                        ErrorCode.SR_EXISTS,
-                        () -> driver.create(identity, config(), context()));
+                        ErrorCode.SR_EXISTS, () -> driver.create(identity, config(), context()));
         assertTrue(failure.sentence().contains("LVM2_member \"precious\""), failure.sentence());
         ProbeResult probed = driver.probe(config(), context());
         assertEquals(List.of(), probed.repositories());
@@ -175,7 +173,10 @@ class ExtGroupTest {
         driver.create(identity, config(), context());
         Path elsewhere = Files.createDirectory(parent.resolve("elsewhere"));
         ExtVolume.of(HostDevice.of(device.node()))
-                .with(node -> LoopDevice.run("mount", node.node().toString(), elsewhere.toString()));
+                .with(
+                        node ->
+                                LoopDevice.run(
+                                        "mount", node.node().toString(), elsewhere.toString()));
         DeviceConfig forced =
                 new DeviceConfig(Map.of("device", device.node().toString(), "force", "true"));
         for (StorageException failure :
@@ -205,8 +206,7 @@ class ExtGroupTest {
     void damagedFileSystemIsReportedWithTheWayToRepairIt() {
         driver.create(identity, config(), context());
         ExtVolume volume = ExtVolume.of(HostDevice.of(device.node()));
-        String place =
-                device.node() + "?offset=" + volume.group().orElseThrow().offset();
+        String place = device.node() + "?offset=" + volume.group().orElseThrow().offset();
         LoopDevice.run("debugfs", "-w", "-R", "ssv state 2", place);
         StorageException failure = assertFails(ErrorCode.SR_FILESYSTEM, () -> attach().close());
         assertTrue(failure.sentence().contains("e2fsck -f '" + place + "'"), failure.sentence());

@@ -180,16 +180,14 @@ class HbaLunsTest {
             List<PathHealth> health = luns.health(TWO_PATHS, medium);
             assertTrue(health.getFirst().path().endsWith("dm-0 (mpatha)"), health.toString());
             assertEquals(
-                    List.of(true, true, false),
-                    health.stream().map(PathHealth::healthy).toList());
+                    List.of(true, true, false), health.stream().map(PathHealth::healthy).toList());
             assertEquals("the host has it offline", health.getLast().lastError());
         }
     }
 
     private void linkNode(String name) {
         try {
-            Files.createSymbolicLink(
-                    host.root().dev().resolve(name), directory.resolve("shared"));
+            Files.createSymbolicLink(host.root().dev().resolve(name), directory.resolve("shared"));
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }

@@ -118,8 +118,7 @@ final class LabGuest {
     private static String run(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         process.getOutputStream().close();
-        String output =
-                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         int status = process.waitFor();
         require(status == 0, Arrays.toString(command) + " ended with " + status + ": " + output);
         return output.strip();
@@ -285,8 +284,7 @@ final class LabGuest {
         VolumeId disk = new VolumeId(VolumeKind.RAW, UUID.randomUUID());
         ScsiDisk first = discovery.paths(TWO_PATHS).getFirst();
         try (AttachedSr sr = driver.attach(identity, config, context())) {
-            sr.volumes()
-                    .commit(List.of(new VolumeChange.Create(disk, 16L << 20, Map.of())));
+            sr.volumes().commit(List.of(new VolumeChange.Create(disk, 16L << 20, Map.of())));
             loadVolume(sr, disk, first);
         }
         requireEqual(
@@ -299,8 +297,7 @@ final class LabGuest {
 
     private void loadVolume(AttachedSr sr, VolumeId disk, ScsiDisk first) throws Exception {
         try (OpenVolume volume = engine.open(sr.volumes().open(disk, true), true)) {
-            LabLoad load =
-                    new LabLoad(engine.lanes().getFirst(), volume.device(), PAGES);
+            LabLoad load = new LabLoad(engine.lanes().getFirst(), volume.device(), PAGES);
             load.start();
             awaitProgress(load);
             setState(first, "offline");
@@ -311,8 +308,7 @@ final class LabGuest {
             await("the path is back", () -> unhealthy(sr) == 0);
             awaitProgress(load);
             requireEqual(IoStatus.OK, load.stop());
-            BlockAccess bytes =
-                    volume.access(Operation.unbounded("lab", Clock.system()));
+            BlockAccess bytes = volume.access(Operation.unbounded("lab", Clock.system()));
             requireEqual(-1, load.firstWrong(offset -> bytes.read(offset, 4096)));
             System.out.println(load.done() + " writes to a volume, " + sr.paths());
         }

@@ -130,8 +130,7 @@ class LvmOverHbaSrDriverContractTest implements SrDriverContract {
 
     @Test
     void pathsAreToldAndTheRepositoryLivesOnWithOne() {
-        SrIdentity identity =
-                new SrIdentity(UUID.randomUUID(), "label", "description", Map.of());
+        SrIdentity identity = new SrIdentity(UUID.randomUUID(), "label", "description", Map.of());
         DeviceConfig config = new DeviceConfig(Map.of("SCSIid", FIRST, "hold-seconds", "1"));
         driver.create(identity, config, SrDriverContract.context(HOST));
         try (AttachedSr sr = driver.attach(identity, config, SrDriverContract.context(HOST))) {
@@ -147,17 +146,14 @@ class LvmOverHbaSrDriverContractTest implements SrDriverContract {
 
     @Test
     void deviceOfAnOlderConfigurationStandsForItsLun() {
-        SrIdentity identity =
-                new SrIdentity(UUID.randomUUID(), "label", "description", Map.of());
+        SrIdentity identity = new SrIdentity(UUID.randomUUID(), "label", "description", Map.of());
         DeviceConfig older =
-                new DeviceConfig(
-                        Map.of("device", host.root().dev().resolve("sdb").toString()));
+                new DeviceConfig(Map.of("device", host.root().dev().resolve("sdb").toString()));
         driver.create(identity, older, SrDriverContract.context(HOST));
         ProbeResult found = driver.probe(older, SrDriverContract.context(HOST));
         assertEquals(
                 Optional.of(FIRST),
-                Optional.ofNullable(
-                        found.repositories().getFirst().configuration().get("SCSIid")));
+                Optional.ofNullable(found.repositories().getFirst().configuration().get("SCSIid")));
         Errors.assertFails(
                 ErrorCode.CONFIG_DEVICE_INVALID,
                 () ->

@@ -75,7 +75,8 @@ class LvmOverIscsiConfigTest {
     void everyTargetOrOneIsChosen() {
         assertEquals(Optional.empty(), of().target());
         assertEquals(Optional.empty(), of("targetIQN", "*").target());
-        assertEquals(IQN, of("targetIQN", IQN.toUpperCase(Locale.ROOT)).target().orElseThrow().value());
+        assertEquals(
+                IQN, of("targetIQN", IQN.toUpperCase(Locale.ROOT)).target().orElseThrow().value());
         assertFails(ErrorCode.INVALID_IQN, () -> of("targetIQN", "t1"));
     }
 
@@ -92,8 +93,14 @@ class LvmOverIscsiConfigTest {
         assertTrue(of().chap().own().isEmpty());
         LvmOverIscsiConfig both =
                 of(
-                        "chapuser", "u", "chappassword", "p",
-                        "incoming_chapuser", "v", "incoming_chappassword", "q");
+                        "chapuser",
+                        "u",
+                        "chappassword",
+                        "p",
+                        "incoming_chapuser",
+                        "v",
+                        "incoming_chappassword",
+                        "q");
         assertEquals("p", both.chap().own().orElseThrow().secret());
         assertEquals("q", both.chap().target().orElseThrow().secret());
         assertFalse(both.toString().contains("secret=p"), both.toString());
@@ -129,8 +136,13 @@ class LvmOverIscsiConfigTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"target, , CONFIG_TARGET_MISSING", "port, 0, ISCSI_PORT", "port, 70000, ISCSI_PORT",
-        "multihomed, yes, SR_INVALID_ARGUMENT", "frobnicate, 1, SR_INVALID_ARGUMENT"})
+    @CsvSource({
+        "target, , CONFIG_TARGET_MISSING",
+        "port, 0, ISCSI_PORT",
+        "port, 70000, ISCSI_PORT",
+        "multihomed, yes, SR_INVALID_ARGUMENT",
+        "frobnicate, 1, SR_INVALID_ARGUMENT"
+    })
     void nonsenseIsRefusedByItsNumber(String key, String value, ErrorCode code) {
         assertFails(code, () -> of(key, value == null ? "" : value));
     }

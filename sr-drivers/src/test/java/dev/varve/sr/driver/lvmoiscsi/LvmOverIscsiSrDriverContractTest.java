@@ -83,16 +83,18 @@ class LvmOverIscsiSrDriverContractTest implements SrDriverContract {
 
     private StorageException failsWith(ErrorCode code, Map<String, String> config) {
         return assertFails(
-                code,
-                () ->
-                        driver.probe(
-                                new DeviceConfig(config), SrDriverContract.context(HOST)));
+                code, () -> driver.probe(new DeviceConfig(config), SrDriverContract.context(HOST)));
     }
 
     private Map<String, String> portal() {
         Portal portal = server.portal();
         return Map.of(
-                "target", portal.host(), "port", Integer.toString(portal.port()), "localIQN", LOCAL);
+                "target",
+                portal.host(),
+                "port",
+                Integer.toString(portal.port()),
+                "localIQN",
+                LOCAL);
     }
 
     private Map<String, String> target() {

@@ -110,9 +110,24 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
     }
 
     static Negotiated negotiated(
-            boolean digests, boolean initialR2t, boolean immediate, int send, int burst, int group) {
+            boolean digests,
+            boolean initialR2t,
+            boolean immediate,
+            int send,
+            int burst,
+            int group) {
         return new Negotiated(
-                65536, send, burst, burst / 2, initialR2t, immediate, 4, digests, digests, 0, 0,
+                65536,
+                send,
+                burst,
+                burst / 2,
+                initialR2t,
+                immediate,
+                4,
+                digests,
+                digests,
+                0,
+                0,
                 group);
     }
 
@@ -152,7 +167,15 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
             logins.add(spec.portal());
             Thread.ofPlatform().daemon().start(connection::serve);
             return new LoggedIn(
-                    fd, negotiated, spec.isid(), 1, spec.portal(), 0, 0x7FFFFFF0, 1, 0x7FFFFFF0,
+                    fd,
+                    negotiated,
+                    spec.isid(),
+                    1,
+                    spec.portal(),
+                    0,
+                    0x7FFFFFF0,
+                    1,
+                    0x7FFFFFF0,
                     0x7FFFFFF0 + window - 1);
         } catch (IOException e) {
             throw new IllegalStateException(e);
@@ -292,9 +315,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
                 throw new IOException("immediate data are not negotiated");
             }
             task.unsolicitedTo =
-                    more
-                            ? Math.min(negotiated.firstBurstBytes(), task.data.length)
-                            : data.length;
+                    more ? Math.min(negotiated.firstBurstBytes(), task.data.length) : data.length;
             task.askedTo = task.unsolicitedTo;
             tasks.put(task.tag, task);
             advance(task);
@@ -351,8 +372,7 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
             ByteBuffer cdb = ByteBuffer.wrap(task.cdb);
             int operation = cdb.get(0) & 0xFF;
             boolean force = (cdb.get(1) & 8) != 0;
-            task.seen =
-                    new Seen(operation, cdb.getLong(2), cdb.getInt(10), force, isid, task.data);
+            task.seen = new Seen(operation, cdb.getLong(2), cdb.getInt(10), force, isid, task.data);
             boolean setup = operation == 0 || operation == 0x12 || operation == 0x9E;
             Reply reply = setup ? new Reply.Do() : script.on(task.seen);
             if (!forgets) {
@@ -450,7 +470,6 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
                 sense[2] = 0x70;
                 sense[9] = 10;
                 sense[4] = (byte) key;
-                sense[9] = 10;
                 sense[14] = (byte) (code >> 8);
                 sense[15] = (byte) code;
             }
@@ -483,7 +502,11 @@ final class FakeTarget implements AutoCloseable, NexusLogin {
         }
 
         private synchronized void send(
-                ResponseHeader header, MemorySegment memory, byte[] data, boolean spoil, boolean uses)
+                ResponseHeader header,
+                MemorySegment memory,
+                byte[] data,
+                boolean spoil,
+                boolean uses)
                 throws IOException {
             header.setStatusNumber(uses ? status++ : status);
             header.setExpectedCommandNumber(expected);

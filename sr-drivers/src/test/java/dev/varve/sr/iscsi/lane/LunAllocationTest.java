@@ -104,8 +104,7 @@ class LunAllocationTest {
                 RunningLane lane = new RunningLane(true)) {
             target.pieceBytes = 32 << 10;
             target.forgets = true;
-            LunDevice device =
-                    LunDeviceTest.device(target, target.portals(), LunSettings.DEFAULT);
+            LunDevice device = LunDeviceTest.device(target, target.portals(), LunSettings.DEFAULT);
             Loop loop = new Loop(lane, device, op);
             loop.run(WARM_UP);
             double least = Double.MAX_VALUE;

@@ -144,7 +144,12 @@ class LunDeviceTest {
         "false, true, false, 16384, 32768, false", "true, false, true, 512, 4096, false"
     })
     void whatIsWrittenIsReadInAllShapesOfASession(
-            boolean digests, boolean initialR2t, boolean immediate, int send, int burst, boolean uring)
+            boolean digests,
+            boolean initialR2t,
+            boolean immediate,
+            int send,
+            int burst,
+            boolean uring)
             throws Exception {
         Negotiated negotiated =
                 FakeTarget.negotiated(digests, initialR2t, immediate, send, burst, 1);
@@ -172,7 +177,10 @@ class LunDeviceTest {
                 }
             }
             assertArrayEquals(model, bench.target.disk);
-            assertEquals(2, bench.target.logins.size(), () -> "no session breaks: " + bench.device.paths() + bench.target.trouble);
+            assertEquals(
+                    2,
+                    bench.target.logins.size(),
+                    () -> "no session breaks: " + bench.device.paths() + bench.target.trouble);
         }
     }
 
@@ -180,7 +188,8 @@ class LunDeviceTest {
     void flushesForcedWritesZerosAndDiscardsSayWhatTheyMean() throws Exception {
         try (Bench bench = new Bench(FakeTarget.plain(), 1, patient())) {
             byte[] data = bytes(4, 1);
-            assertEquals(IoStatus.OK, end(bench.lane.write(bench.device, 0, data, BlockRequest.FUA)));
+            assertEquals(
+                    IoStatus.OK, end(bench.lane.write(bench.device, 0, data, BlockRequest.FUA)));
             assertEquals(IoStatus.OK, end(bench.run(BlockOp.FLUSH, 0, 0, 0)));
             assertEquals(IoStatus.OK, end(bench.run(BlockOp.DISCARD, 0, 8, 2000)));
             assertEquals(IoStatus.OK, end(bench.run(BlockOp.WRITE_ZEROES, BlockRequest.FUA, 1, 3)));
@@ -231,8 +240,14 @@ class LunDeviceTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"2, 6, 2900, true", "2, 6, 2A01, false", "8, 0, 0, false", "28, 0, 0, false",
-        "2, 2, 0401, false", "2, B, 0000, false"})
+    @CsvSource({
+        "2, 6, 2900, true",
+        "2, 6, 2A01, false",
+        "8, 0, 0, false",
+        "28, 0, 0, false",
+        "2, 2, 0401, false",
+        "2, B, 0000, false"
+    })
     void whatWasNotCarriedOutIsTriedAgain(String status, String key, String code, boolean loss)
             throws Exception {
         try (Bench bench = new Bench(FakeTarget.plain(), 1, patient())) {
@@ -389,7 +404,10 @@ class LunDeviceTest {
             }
             assertTrue(old.ended, "the old nexus had ended before");
             List<Long> order =
-                    bench.changes().stream().map(FakeTarget.Seen::block).filter(b -> b < 200).toList();
+                    bench.changes().stream()
+                            .map(FakeTarget.Seen::block)
+                            .filter(b -> b < 200)
+                            .toList();
             assertEquals(List.of(100L, 100L, 104L), order);
         }
     }

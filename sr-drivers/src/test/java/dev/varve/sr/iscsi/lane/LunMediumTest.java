@@ -96,8 +96,7 @@ class LunMediumTest {
                 medium.discard(1 << 20, 1 << 20);
                 byte[] after = medium.read(1 << 20, 1 << 20);
                 byte[] before = Arrays.copyOfRange(model, 1 << 20, 2 << 20);
-                assertTrue(
-                        Arrays.equals(before, after) || Arrays.equals(after, new byte[1 << 20]));
+                assertTrue(Arrays.equals(before, after) || Arrays.equals(after, new byte[1 << 20]));
                 StorageException outside =
                         assertThrows(StorageException.class, () -> medium.read(SIZE - 1, 2));
                 assertEquals(ErrorCode.SR_IO_ERROR, outside.code());

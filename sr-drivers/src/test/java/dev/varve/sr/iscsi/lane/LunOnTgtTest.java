@@ -51,8 +51,7 @@ class LunOnTgtTest {
 
     private static LunDevice device(TgtServer server, int block, SessionSpec spec) {
         LunShape shape =
-                new LunShape(
-                        SIZE / block, block, 4096, true, 1 << 20, 0, 0xFFFF, false, false);
+                new LunShape(SIZE / block, block, 4096, true, 1 << 20, 0, 0xFFFF, false, false);
         LunSettings usual = LunSettings.DEFAULT;
         LunSettings settings =
                 new LunSettings(
@@ -260,7 +259,13 @@ class LunOnTgtTest {
                 Portal cut = server.portals().get(round % 2);
                 Process ss =
                         new ProcessBuilder(
-                                        "ss", "-K", "dst", cut.host(), "dport", "=", "" + cut.port())
+                                        "ss",
+                                        "-K",
+                                        "dst",
+                                        cut.host(),
+                                        "dport",
+                                        "=",
+                                        "" + cut.port())
                                 .redirectErrorStream(true)
                                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                                 .start();

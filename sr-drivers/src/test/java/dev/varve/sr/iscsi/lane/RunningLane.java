@@ -60,7 +60,12 @@ final class RunningLane implements AutoCloseable {
     }
 
     CompletableFuture<IoStatus> start(
-            BlockDevice device, BlockOp op, int flags, long offset, long length, MemorySegment data) {
+            BlockDevice device,
+            BlockOp op,
+            int flags,
+            long offset,
+            long length,
+            MemorySegment data) {
         CompletableFuture<IoStatus> done = new CompletableFuture<>();
         BlockCompletion completion =
                 request -> {

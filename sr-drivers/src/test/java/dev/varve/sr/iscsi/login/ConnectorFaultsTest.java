@@ -250,7 +250,9 @@ class ConnectorFaultsTest {
         assertEquals("X-com.example.thing=NotUnderstood\n", seen[0]);
     }
 
-    /** The part of a target up to our answer to its challenge; gives that answer, CHAP_C and CHAP_I. */
+    /**
+     * The part of a target up to our answer to its challenge; gives that answer, CHAP_C and CHAP_I.
+     */
     private static Map<String, String> challenge(FakeTarget.Peer peer) throws IOException {
         peer.receive();
         assertTrue(peer.text().contains("AuthMethod=CHAP\n"), peer.text());
@@ -281,8 +283,7 @@ class ConnectorFaultsTest {
                                     java.util.HexFormat.of()
                                             .parseHex(keys.get("CHAP_C").substring(2)));
                     peer.raw(
-                            peer.loginAnswer(
-                                    0x81, 0, "CHAP_N=it", "CHAP_R=" + Chap.encode(right)));
+                            peer.loginAnswer(0x81, 0, "CHAP_N=it", "CHAP_R=" + Chap.encode(right)));
                     peer.receive();
                     peer.raw(peer.loginAnswer(0x87, 0));
                 };

@@ -45,8 +45,7 @@ class HeadersTest {
     private static final int BEFORE = 5; // an odd place, since headers may lie anywhere
     private static final int REPETITIONS = 25;
 
-    private final MemorySegment memory =
-            Arena.ofAuto().allocate(BEFORE + BasicHeader.BYTES + 3, 8);
+    private final MemorySegment memory = Arena.ofAuto().allocate(BEFORE + BasicHeader.BYTES + 3, 8);
     private final Random random;
     private ProtocolDataUnit read;
 
@@ -80,8 +79,7 @@ class HeadersTest {
         }
         assertEquals(view.isImmediate(), pdu.getBasicHeaderSegment().isImmediateFlag());
         assertEquals(view.isFinal(), pdu.getBasicHeaderSegment().isFinalFlag());
-        assertEquals(
-                view.dataSegmentBytes(), pdu.getBasicHeaderSegment().getDataSegmentLength());
+        assertEquals(view.dataSegmentBytes(), pdu.getBasicHeaderSegment().getDataSegmentLength());
         assertEquals(view.initiatorTaskTag(), pdu.getBasicHeaderSegment().getInitiatorTaskTag());
         assertUntouchedAround();
         P parser = type.cast(pdu.getBasicHeaderSegment().getParser());
@@ -132,14 +130,12 @@ class HeadersTest {
 
     private static void compare(RequestHeader view, InitiatorMessageParser parser) {
         assertEquals(view.commandNumber(), parser.getCommandSequenceNumber());
-        assertEquals(
-                view.expectedStatusNumber(), parser.getExpectedStatusSequenceNumber());
+        assertEquals(view.expectedStatusNumber(), parser.getExpectedStatusSequenceNumber());
     }
 
     private static void compare(ResponseHeader view, TargetMessageParser parser) {
         assertEquals(view.statusNumber(), parser.getStatusSequenceNumber());
-        assertEquals(
-                view.expectedCommandNumber(), parser.getExpectedCommandSequenceNumber());
+        assertEquals(view.expectedCommandNumber(), parser.getExpectedCommandSequenceNumber());
         assertEquals(view.maximumCommandNumber(), parser.getMaximumCommandSequenceNumber());
     }
 
@@ -261,8 +257,7 @@ class HeadersTest {
         view.setBufferOffset(random.nextInt());
         view.setDataSegmentBytes(random.nextInt(9000));
         DataOutParser parser = theirs(view, DataOutParser.class);
-        assertEquals(
-                view.expectedStatusNumber(), parser.getExpectedStatusSequenceNumber());
+        assertEquals(view.expectedStatusNumber(), parser.getExpectedStatusSequenceNumber());
         assertEquals(view.targetTransferTag(), parser.getTargetTransferTag());
         assertEquals(view.dataNumber(), parser.getDataSequenceNumber());
         assertEquals(view.bufferOffset(), parser.getBufferOffset());
@@ -409,8 +404,7 @@ class HeadersTest {
                 at(new dev.varve.sr.iscsi.pdu.LogoutResponse());
         assertEquals(Opcode.LOGOUT_RESPONSE, response.opcode());
         compare(response, answered);
-        assertEquals(
-                dev.varve.sr.iscsi.pdu.LogoutResponse.CLOSED, response.response());
+        assertEquals(dev.varve.sr.iscsi.pdu.LogoutResponse.CLOSED, response.response());
         assertEquals(answered.getTime2Wait(), response.secondsToWait());
         assertEquals(answered.getTime2Retain(), response.secondsToRetain());
     }

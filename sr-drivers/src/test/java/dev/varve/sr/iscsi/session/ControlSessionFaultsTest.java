@@ -43,7 +43,8 @@ import java.util.Random;
 class ControlSessionFaultsTest {
     private static final long LUN = Lun.bytes(1);
     private static final byte[] RESET = sense(Sense.UNIT_ATTENTION, 0x29, 0);
-    private static final byte[] CONTENT = "twelve bytes".getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    private static final byte[] CONTENT =
+            "twelve bytes".getBytes(java.nio.charset.StandardCharsets.US_ASCII);
 
     private static byte[] sense(int key, int code, int qualifier) {
         byte[] bytes = new byte[18];
@@ -110,8 +111,7 @@ class ControlSessionFaultsTest {
                     peer.receive();
                     peer.respond(ScsiStatus.RESERVATION_CONFLICT, new byte[0]);
                     peer.receive();
-                    peer.respond(
-                            ScsiStatus.CHECK_CONDITION, sense(Sense.MEDIUM_ERROR, 0x11, 0));
+                    peer.respond(ScsiStatus.CHECK_CONDITION, sense(Sense.MEDIUM_ERROR, 0x11, 0));
                     peer.receive();
                 };
         try (FakeTarget target = new FakeTarget(script);
@@ -299,8 +299,7 @@ class ControlSessionFaultsTest {
         FakeTarget target = new FakeTarget();
         target.close();
         try (ControlSession session = session(target, DigestChoice.NONE, 300)) {
-            StorageException failure =
-                    assertThrows(StorageException.class, () -> inquire(session));
+            StorageException failure = assertThrows(StorageException.class, () -> inquire(session));
             assertEquals(ErrorCode.SR_UNAVAILABLE, failure.code());
         }
     }

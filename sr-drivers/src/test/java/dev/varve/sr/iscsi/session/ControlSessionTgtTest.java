@@ -89,8 +89,7 @@ class ControlSessionTgtTest {
 
     private static String run(String... command) throws Exception {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output =
-                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(process.waitFor(20, TimeUnit.SECONDS));
         assertEquals(0, process.exitValue(), output);
         return output;
@@ -113,9 +112,7 @@ class ControlSessionTgtTest {
         assertEquals(TARGET, targets.getFirst().name().value());
         assertEquals(
                 List.of(server.portal()), // tgt tells only of the address that it was asked at
-                targets.getFirst().addresses().stream()
-                        .map(Discovery.Address::portal)
-                        .toList());
+                targets.getFirst().addresses().stream().map(Discovery.Address::portal).toList());
     }
 
     @Test

@@ -90,8 +90,7 @@ class IscsiReservationsTgtTest {
             assertFenced(new ControlLun(second, LUN));
             assertEquals(
                     ErrorCode.SR_NOT_WRITABLE,
-                    assertThrows(StorageException.class, () -> ours.preemptAndAbort(KEY_2))
-                            .code());
+                    assertThrows(StorageException.class, () -> ours.preemptAndAbort(KEY_2)).code());
 
             theirs.unregister();
             assertEquals(List.of(), theirs.keys());
@@ -113,8 +112,7 @@ class IscsiReservationsTgtTest {
         Deadline deadline = Deadline.in(Clock.system(), 20_000);
         LoggedIn prepared = ours.prepare(connector.logIn(spec("host1", 0), deadline), deadline);
         byte[] cdb = new byte[dev.varve.sr.scsi.Cdb.BYTES];
-        dev.varve.sr.scsi.Cdb.write(
-                java.lang.foreign.MemorySegment.ofArray(cdb), 0, 0, 1, false);
+        dev.varve.sr.scsi.Cdb.write(java.lang.foreign.MemorySegment.ofArray(cdb), 0, 0, 1, false);
         try (ControlConnection lane = new ControlConnection(prepared)) {
             assertTrue(lane.execute(LUN, cdb, new byte[512], 0, deadline).isGood());
         }

@@ -80,8 +80,7 @@ class ConfigParserTest {
                 "a = 99999999999999999999 | is too large",
             })
     void refusesWhatIsNoText(String text, String reason) {
-        StorageException refused =
-                assertFails(ErrorCode.SR_METADATA, () -> parse("\n\n" + text));
+        StorageException refused = assertFails(ErrorCode.SR_METADATA, () -> parse("\n\n" + text));
         assertTrue(refused.sentence().contains(reason), refused.sentence());
         assertTrue(refused.sentence().contains("disk is damaged at line 3"), refused.sentence());
     }

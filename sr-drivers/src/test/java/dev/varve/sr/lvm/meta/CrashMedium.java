@@ -14,8 +14,8 @@ import java.util.Optional;
 import java.util.Random;
 
 /**
- * A device in memory that knows which blocks a crash can still lose: every write is cut into blocks,
- * and until the next flush any of these may be on the device or not.
+ * A device in memory that knows which blocks a crash can still lose: every write is cut into
+ * blocks, and until the next flush any of these may be on the device or not.
  *
  * <p><b>Threads:</b> one at a time.
  */
@@ -67,8 +67,7 @@ final class CrashMedium implements BlockMedium {
     private CrashMedium survivor(List<Integer> kept) {
         byte[] contents = durable.clone();
         for (int block : kept) {
-            System.arraycopy(
-                    now, block * blockBytes, contents, block * blockBytes, blockBytes);
+            System.arraycopy(now, block * blockBytes, contents, block * blockBytes, blockBytes);
         }
         return new CrashMedium(name, contents, blockBytes);
     }

@@ -39,8 +39,7 @@ class GroupEditTest {
         removal.remove("hole1");
         removal.remove("hole2");
         VolumeGroup group = removal.done();
-        assertEquals(
-                List.of(run(10, 3), run(20, 6), run(90, 10)), group.free().runs());
+        assertEquals(List.of(run(10, 3), run(20, 6), run(90, 10)), group.free().runs());
         assertEquals(19, group.freeExtents());
         return group;
     }
@@ -85,9 +84,7 @@ class GroupEditTest {
         GroupEdit edit = edit(holes());
         assertEquals(List.of(run(90, 10), run(10, 2)), runs(edit.create("x", 12, List.of())));
         GroupEdit other = edit(holes());
-        assertEquals(
-                List.of(run(0, 13), run(90, 10), run(20, 1)),
-                runs(other.extend("a", 14)));
+        assertEquals(List.of(run(0, 13), run(90, 10), run(20, 1)), runs(other.extend("a", 14)));
     }
 
     @Test

@@ -58,8 +58,7 @@ class GroupMetadataTest {
         assertTrue(label.isUsed());
         assertEquals(device.sizeBytes(), label.deviceBytes());
         assertEquals(List.of(new Label.Area(11 * MEBIBYTE, 0)), label.dataAreas());
-        assertEquals(
-                List.of(new Label.Area(4096, 11 * MEBIBYTE - 4096)), label.metadataAreas());
+        assertEquals(List.of(new Label.Area(4096, 11 * MEBIBYTE - 4096)), label.metadataAreas());
         assertEquals(4, metadata.group().extents());
         assertEquals(List.of("t"), metadata.group().tags());
         assertEquals(11 * MEBIBYTE + 3 * 4 * MEBIBYTE, metadata.offsetOf("pv0", 3));
@@ -104,9 +103,7 @@ class GroupMetadataTest {
         one.reread();
         assertThrows(IllegalArgumentException.class, () -> one.commit(next));
         addVolume(one, "again");
-        assertEquals(
-                List.of("kept", "again"),
-                List.copyOf(other.reread().volumes().keySet()));
+        assertEquals(List.of("kept", "again"), List.copyOf(other.reread().volumes().keySet()));
     }
 
     @Test
@@ -135,8 +132,7 @@ class GroupMetadataTest {
         edit.remove("volume3");
         metadata.commit(edit.done());
         addVolume(metadata, "another");
-        assertEquals(
-                Groups.text(metadata.group()), Groups.text(Groups.open(medium).group()));
+        assertEquals(Groups.text(metadata.group()), Groups.text(Groups.open(medium).group()));
     }
 
     @Test
@@ -189,8 +185,7 @@ class GroupMetadataTest {
                         new MetadataHeader.Location(1024, 28672 - 511, 0, 0),
                         new MetadataHeader.Location(512, Long.MAX_VALUE, 0, 0))) {
             byte[] sector = new MetadataHeader(4096, 28672, List.of(bad)).encode();
-            assertFails(
-                    ErrorCode.SR_METADATA, () -> MetadataHeader.parse(sector, area, "disk"));
+            assertFails(ErrorCode.SR_METADATA, () -> MetadataHeader.parse(sector, area, "disk"));
         }
     }
 
@@ -204,9 +199,7 @@ class GroupMetadataTest {
                         new Label.Area(4096, 512),
                         new Label.Area(Long.MAX_VALUE - 4096, 8192),
                         new Label.Area(4096, -4096))) {
-            Label made =
-                    new Label(
-                            1, label.pv(), 0, List.of(), List.of(bad), 2, 1, List.of());
+            Label made = new Label(1, label.pv(), 0, List.of(), List.of(bad), 2, 1, List.of());
             medium.write(512, made.encode());
             assertFails(ErrorCode.PVS_FAILED, () -> Groups.open(medium));
         }
@@ -272,8 +265,7 @@ class GroupMetadataTest {
         shrunk.write(0, device.read(0, 20 << 20));
         GroupMetadata metadata = Groups.open(shrunk);
         assertTrue(metadata.refusal().orElseThrow().contains("needs"));
-        assertFails(
-                ErrorCode.SR_NOT_WRITABLE, () -> metadata.commit(metadata.edit().done()));
+        assertFails(ErrorCode.SR_NOT_WRITABLE, () -> metadata.commit(metadata.edit().done()));
     }
 
     // ---- the lock of this host's lvm2

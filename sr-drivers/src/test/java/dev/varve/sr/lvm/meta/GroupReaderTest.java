@@ -224,7 +224,8 @@ class GroupReaderTest {
                 "start_extent = 2     | start_extent = 3    | segment 2 that starts at extent 3",
                 "start_extent = 2     | start_extent = 1    | segment 2 that starts at extent 1",
                 "extent_count = 3     | extent_count = 0    | maps nothing",
-                "extent_count = 3     | extent_count = 99999999999 | 'extent_count' that is no number",
+                "extent_count = 3     | extent_count = 99999999999 | 'extent_count' that is no"
+                    + " number",
                 "segment_count = 2    | segment_count = 3   | segment3 of the logical volume 'LV'",
                 "segment_count = 2    | segment_count = 4000000000 | segment3",
                 "000002\"             | 000001\"            | which another one has as well",
@@ -237,8 +238,10 @@ class GroupReaderTest {
                 "seqno = 7            | seqno = 9999999999999999999 | is too large",
                 "seqno = 7            | sekno = 7           | has no 'seqno'",
                 "extent_size = 8192   | extent_size = 0     | extents of no size",
-                "pe_count = 47        | pe_count = 4294967295 pe_start = 0 | 'pe_start' comes twice",
-                "pe_start = 22528     | pe_start = 9223372036854775807 | 'pe_start' that is no number",
+                "pe_count = 47        | pe_count = 4294967295 pe_start = 0 | 'pe_start' comes"
+                    + " twice",
+                "pe_start = 22528     | pe_start = 9223372036854775807 | 'pe_start' that is no"
+                    + " number",
                 "flags = []           | flags = [1]         | no list of strings",
                 "contents = \"Text    | contents = \"       | is ' Format Volume Group'",
                 "version = 1          | version = 2         | of version 2",
@@ -264,7 +267,9 @@ class GroupReaderTest {
         }
     }
 
-    /** Parts of the text are lost, doubled, exchanged or changed; nothing but an answer comes of it. */
+    /**
+     * Parts of the text are lost, doubled, exchanged or changed; nothing but an answer comes of it.
+     */
     @Test
     void refusesOrUnderstandsWhatIsCloseToAGroup() {
         Random random = new Random(31);
@@ -290,7 +295,9 @@ class GroupReaderTest {
             switch (random.nextInt(5)) {
                 case 0 -> changed.setCharAt(at, (char) random.nextInt(256));
                 case 1 -> changed.delete(at, end);
-                case 2 -> changed.insert(random.nextInt(changed.length()), changed.substring(at, end));
+                case 2 ->
+                        changed.insert(
+                                random.nextInt(changed.length()), changed.substring(at, end));
                 case 3 -> changed.insert(at, random.nextInt());
                 default -> changed.insert(at, "{}[]=,\"'#\\".charAt(random.nextInt(10)));
             }

@@ -71,7 +71,8 @@ class Lvm2PeerTest {
             changesIt(lvm, device);
             assertEquals(List.of("xs-sr", "more"), metadata.reread().tags());
             VolumeGroup read = metadata.group();
-            assertEquals(List.of("MGT", "VHD-e", "VHD-b", "X"), List.copyOf(read.volumes().keySet()));
+            assertEquals(
+                    List.of("MGT", "VHD-e", "VHD-b", "X"), List.copyOf(read.volumes().keySet()));
             assertEquals(20, read.volume("VHD-e").orElseThrow().extents());
             assertEquals(List.of("vhd", "seen"), read.volume("VHD-e").orElseThrow().tags());
             assertEquals(3, read.volume("VHD-b").orElseThrow().extents());
@@ -137,7 +138,11 @@ class Lvm2PeerTest {
                         "--units",
                         "b");
         assertEquals(
-                expected, segments.lines().map(Lvm2PeerTest::permission).sorted().reduce("", (a, b) -> a + b + "\n"));
+                expected,
+                segments.lines()
+                        .map(Lvm2PeerTest::permission)
+                        .sorted()
+                        .reduce("", (a, b) -> a + b + "\n"));
         lvm.run("pvs", "--segments");
         String dumped = lvm.dump("metadata", device.node().toString());
         assertTrue(dumped.contains("seqno " + group.sequence()), dumped);
@@ -196,8 +201,7 @@ class Lvm2PeerTest {
             metadata.commit(metadata.edit().done());
             lvm.run("vgck", GROUP);
             lvm.run("vgcfgbackup", "-f", after.toString(), GROUP);
-            assertEquals(
-                    group(before).replace("seqno = 4", "seqno = 5"), group(after));
+            assertEquals(group(before).replace("seqno = 4", "seqno = 5"), group(after));
             assertFalse(lvm.dump("headers", node).contains("ERROR"));
             lvm.dump("metadata", "--settings", "mda_num=2", node);
             assertEquals("2", lvm.run("vgs", "--noheadings", "-o", "vg_mda_used_count"));
@@ -232,15 +236,12 @@ class Lvm2PeerTest {
             half.reread();
             assertTrue(half.refusal().orElseThrow().contains("not among the given devices"));
             StorageException refused =
-                    assertThrows(
-                            StorageException.class, () -> half.commit(half.edit().done()));
+                    assertThrows(StorageException.class, () -> half.commit(half.edit().done()));
             assertEquals(ErrorCode.SR_NOT_WRITABLE, refused.code());
 
             GroupMetadata whole =
                     GroupMetadata.open(
-                            List.of(second, first),
-                            Author.system(),
-                            LocalLock.DEFAULT_DIRECTORY);
+                            List.of(second, first), Author.system(), LocalLock.DEFAULT_DIRECTORY);
             assertEquals(first, whole.medium("pv0"));
             assertEquals(second, whole.medium("pv1"));
             GroupEdit edit = whole.edit();

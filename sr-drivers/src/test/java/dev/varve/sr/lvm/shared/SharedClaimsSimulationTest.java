@@ -12,8 +12,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Hosts that pause, crash and start again between any two steps, on a device whose writes are torn
- * and fail now and then: two of them never have a disk, the metadata or the whole repository at once
- * where one excludes the other, and no request is carried out twice, or answered without being
+ * and fail now and then: two of them never have a disk, the metadata or the whole repository at
+ * once where one excludes the other, and no request is carried out twice, or answered without being
  * carried out.
  */
 class SharedClaimsSimulationTest {
@@ -35,8 +35,7 @@ class SharedClaimsSimulationTest {
             long seed, boolean reservations, boolean forces, boolean heedless) {
         SharedWorld world = new SharedWorld(seed, SETTINGS);
         SharedModel model = new SharedModel();
-        SharedMedium.Device device =
-                new SharedMedium.Device(ClaimArea.bytes(HOSTS + 1));
+        SharedMedium.Device device = new SharedMedium.Device(ClaimArea.bytes(HOSTS + 1));
         ClaimArea.format(
                 new SharedMedium(world, device),
                 0,

@@ -287,8 +287,7 @@ class SharedClaimsTest {
         AtomicReference<Runnable> before = new AtomicReference<>(() -> {});
         SharedClaims ours = host(2, hooked(before));
         List<StorageException> found = new ArrayList<>();
-        Runnable wake =
-                () -> found.add(assertFails(ErrorCode.SR_UNAVAILABLE, waking::beat));
+        Runnable wake = () -> found.add(assertFails(ErrorCode.SR_UNAVAILABLE, waking::beat));
         long begin = time.nanoTime();
         time.meanwhile(
                 () -> {
@@ -374,8 +373,7 @@ class SharedClaimsTest {
                 });
         time.meanwhile(owner::answer);
         StorageException failure =
-                assertFails(
-                        ErrorCode.LVM_WRITE, () -> new Ownership(host(2)).ask(new byte[] {1}));
+                assertFails(ErrorCode.LVM_WRITE, () -> new Ownership(host(2)).ask(new byte[] {1}));
         assertTrue(failure.sentence().contains("all extents are used"), failure.sentence());
     }
 

@@ -22,7 +22,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeoutException;
 import java.util.zip.CRC32;
 
-/** A host of a {@link SharedWorld}: attaches, uses disks, asks and answers, as chance will have it. */
+/**
+ * A host of a {@link SharedWorld}: attaches, uses disks, asks and answers, as chance will have it.
+ */
 final class SharedHost implements Waiting {
     static final UUID SR = new UUID(5, 5);
     private static final int DISKS = 3;
@@ -175,8 +177,7 @@ final class SharedHost implements Waiting {
     }
 
     private void acquire(UUID vdi) {
-        Mode mode =
-                vdi.equals(SR) || world.random.nextInt(3) != 0 ? Mode.WRITE : Mode.READ;
+        Mode mode = vdi.equals(SR) || world.random.nextInt(3) != 0 ? Mode.WRITE : Mode.READ;
         trying(
                 () -> {
                     Claim claim = claims.acquire(vdi, mode);
@@ -236,8 +237,7 @@ final class SharedHost implements Waiting {
     }
 
     private void changeMetadata() {
-        SharedModel.Use use =
-                model.begin(SharedModel.METADATA, Mode.WRITE, who(), this::isValid);
+        SharedModel.Use use = model.begin(SharedModel.METADATA, Mode.WRITE, who(), this::isValid);
         work();
         model.end(use);
     }

@@ -15,8 +15,9 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The device of a {@link SharedWorld} as one host sees it. A sector is written whole; what is longer
- * goes in pieces, between which others come, or a crash. A write may fail, carried out or not.
+ * The device of a {@link SharedWorld} as one host sees it. A sector is written whole; what is
+ * longer goes in pieces, between which others come, or a crash. A write may fail, carried out or
+ * not.
  */
 final class SharedMedium implements BlockMedium {
     private static final int SECTOR = 512;

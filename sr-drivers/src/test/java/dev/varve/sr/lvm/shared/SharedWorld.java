@@ -11,9 +11,9 @@ import java.util.Random;
 import java.util.concurrent.Semaphore;
 
 /**
- * One device and several hosts, of which one does one step at a time, whichever chance takes: a read
- * or a write of a piece of the device. Between two steps a host may stand still for longer than a
- * term, or crash. Time is simulated, and everything follows from the seed.
+ * One device and several hosts, of which one does one step at a time, whichever chance takes: a
+ * read or a write of a piece of the device. Between two steps a host may stand still for longer
+ * than a term, or crash. Time is simulated, and everything follows from the seed.
  */
 final class SharedWorld implements Clock {
     /** Goes through a host when it crashes, whatever it is doing. */
