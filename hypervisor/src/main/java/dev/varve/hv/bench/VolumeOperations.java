@@ -62,7 +62,7 @@ final class VolumeOperations {
         report.subject(
                 COMMAND,
                 "lvcreate and lvremove in a group on another loop device, without activation; one"
-                    + " of them for each volume, as the reference stack does");
+                        + " of them for each volume, as the reference stack does");
         report.subject(LVS, "lvs of all volumes of our repository");
     }
 

@@ -119,13 +119,13 @@ final class Handback {
                                 HandbackFinding.Kind.UNFINISHED,
                                 name,
                                 "work on the repository is under way or was interrupted. Wait for"
-                                    + " it to end, or attach the repository again.");
+                                        + " it to end, or attach the repository again.");
                 case META ->
                         add(
                                 HandbackFinding.Kind.UNKNOWN_VOLUME,
                                 name,
                                 "it is ours; remove it with lvremove after the repository was"
-                                    + " handed back.");
+                                        + " handed back.");
                 case VHD, RAW -> checkText(id);
                 case CBT_LOG -> {}
             }

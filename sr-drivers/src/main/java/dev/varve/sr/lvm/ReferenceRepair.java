@@ -198,7 +198,7 @@ final class ReferenceRepair {
     /** Why a group with journals that remain is not written. */
     static String reason(List<ReferenceJournal> remaining) {
         return ("The XenServer or XCP-ng host that used this repository before has not ended its"
-                    + " work on %s. Attach the repository there once, and it does.")
+                        + " work on %s. Attach the repository there once, and it does.")
                 .formatted(
                         String.join(", ", remaining.stream().map(ReferenceJournal::name).toList()));
     }

@@ -136,7 +136,7 @@ public final class LvmOverHbaSrDriver extends GroupDriver {
     private StorageException missing() {
         return ErrorCode.CONFIG_SCSI_ID_MISSING.documented(
                 "the device configuration lacks the key SCSIid; choose one of the LUNs that"
-                    + " adapters of this host reach",
+                        + " adapters of this host reach",
                 luns.document());
     }
 

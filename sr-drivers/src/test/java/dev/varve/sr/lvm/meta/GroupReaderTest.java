@@ -225,7 +225,7 @@ class GroupReaderTest {
                 "start_extent = 2     | start_extent = 1    | segment 2 that starts at extent 1",
                 "extent_count = 3     | extent_count = 0    | maps nothing",
                 "extent_count = 3     | extent_count = 99999999999 | 'extent_count' that is no"
-                    + " number",
+                        + " number",
                 "segment_count = 2    | segment_count = 3   | segment3 of the logical volume 'LV'",
                 "segment_count = 2    | segment_count = 4000000000 | segment3",
                 "000002\"             | 000001\"            | which another one has as well",
@@ -239,9 +239,9 @@ class GroupReaderTest {
                 "seqno = 7            | sekno = 7           | has no 'seqno'",
                 "extent_size = 8192   | extent_size = 0     | extents of no size",
                 "pe_count = 47        | pe_count = 4294967295 pe_start = 0 | 'pe_start' comes"
-                    + " twice",
+                        + " twice",
                 "pe_start = 22528     | pe_start = 9223372036854775807 | 'pe_start' that is no"
-                    + " number",
+                        + " number",
                 "flags = []           | flags = [1]         | no list of strings",
                 "contents = \"Text    | contents = \"       | is ' Format Volume Group'",
                 "version = 1          | version = 2         | of version 2",
