@@ -80,12 +80,15 @@ public final class Sense {
         };
     }
 
+    /**
+     * How many bytes have come decides, not the ADDITIONAL SENSE LENGTH in byte 7: some targets leave
+     * that 0 and send the code all the same, and a UNIT ATTENTION must not be missed.
+     */
     private static int fixed(MemorySegment memory, long at, long length) {
         if (length < 3) {
             return NONE;
         }
-        boolean coded = length >= FIXED_BYTES && byteAt(memory, at + 7) >= FIXED_BYTES - 8;
-        return coded
+        return length >= FIXED_BYTES
                 ? pack(memory, at + 2, at + 12, at + 13)
                 : (byteAt(memory, at + 2) & 0xF) << 16;
     }

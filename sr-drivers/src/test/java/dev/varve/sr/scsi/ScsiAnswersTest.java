@@ -119,9 +119,14 @@ class ScsiAnswersTest {
         assertEquals(Sense.NONE, sense(hex("72 06 29")));
         assertEquals(Sense.NONE, sense(hex("7F 06 29 00")));
         assertEquals(6 << 16, sense(Arrays.copyOf(fixed, 13)));
-        fixed[7] = 0; // no code, by its own account
-        assertEquals(6 << 16, sense(fixed));
         assertEquals(-1, Sense.key(Sense.NONE));
+    }
+
+    /** Some targets leave the length 0 by which they would say that there is a code. */
+    @Test
+    void codeIsReadWhateverLengthIsClaimed() {
+        int sense = sense(hex("70 00 06 00000000 00 00000000 29 00 00 000000"));
+        assertEquals(Sense.RESET_OCCURRED, Sense.code(sense));
     }
 
     // ---- names
