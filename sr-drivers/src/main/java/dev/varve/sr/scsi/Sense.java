@@ -81,8 +81,8 @@ public final class Sense {
     }
 
     /**
-     * How many bytes have come decides, not the ADDITIONAL SENSE LENGTH in byte 7: some targets leave
-     * that 0 and send the code all the same, and a UNIT ATTENTION must not be missed.
+     * How many bytes have come decides, not the ADDITIONAL SENSE LENGTH in byte 7: some targets
+     * leave that 0 and send the code all the same, and a UNIT ATTENTION must not be missed.
      */
     private static int fixed(MemorySegment memory, long at, long length) {
         if (length < 3) {
