@@ -72,6 +72,7 @@ class IscsiUnderLoadTest {
                         "--verify=crc32c",
                         "--do_verify=1",
                         "--verify_fatal=1",
+                        "--verify_state_save=0",
                         "--rate_iops=4000")
                 .redirectErrorStream(true)
                 .start();
