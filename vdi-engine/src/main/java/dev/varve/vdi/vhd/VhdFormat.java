@@ -96,6 +96,11 @@ public final class VhdFormat implements ImageFormat {
     }
 
     @Override
+    public long emptyBytes(ImageSpec spec) {
+        return layout(spec).end() + VhdFooter.BYTES;
+    }
+
+    @Override
     public boolean probe(BlockAccess access) {
         return looksLikeOne(access);
     }
