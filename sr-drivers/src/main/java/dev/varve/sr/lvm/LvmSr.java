@@ -82,11 +82,12 @@ public final class LvmSr implements AttachedSr {
 
     /** Makes the volumes of a repository usable; the device is closed with it. */
     static LvmSr attach(GroupDevice device, SrIdentity given, SrContext context) {
-        BlockMedium medium = device.medium();
+        FencedMedium medium = new FencedMedium(device.medium());
         GroupMetadata metadata =
                 metadata(medium).orElseThrow(() -> noRepository(medium, given.uuid()));
         requireRepository(medium, metadata, given.uuid());
         GroupHold hold = GroupHold.take(device, metadata, given.uuid(), context);
+        hold.fence().ifPresent(medium::guard);
         try {
             LvmVolumeStore store =
                     new LvmVolumeStore(
