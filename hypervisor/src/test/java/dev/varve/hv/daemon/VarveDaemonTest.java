@@ -80,6 +80,27 @@ final class VarveDaemonTest {
     }
 
     @Test
+    void belongsToThePoolThatItsSettingsName() throws IOException {
+        String given = "5f3c4a5e-0000-4000-8000-0123456789ab";
+        String sr;
+        try (TestDaemon daemon = start()) {
+            String own = daemon.xe("pool-list", "--minimal").ok();
+            sr = createSr(daemon);
+            daemon.xe("pool-param-set", "uuid=" + own, "default-SR=" + sr).ok();
+        }
+        Path settings = home.resolve(Settings.FILE);
+        String before = Files.exists(settings) ? Files.readString(settings) : "";
+        Files.writeString(settings, before + "\npool.uuid=" + given + "\n");
+        for (int i = 0; i < 2; i++) {
+            try (TestDaemon daemon = start()) {
+                assertEquals(given, daemon.xe("pool-list", "--minimal").ok());
+                assertEquals(
+                        sr, daemon.xe("pool-list", "params=default-SR", "--minimal").ok());
+            }
+        }
+    }
+
+    @Test
     void attachesAgainWhatWasAttachedWhenItStopped() throws IOException {
         String vdi;
         try (TestDaemon daemon = start()) {
