@@ -26,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Two daemons of one pool, each in a process of its own, with a repository on one LUN. */
@@ -33,6 +34,13 @@ import java.util.concurrent.TimeUnit;
 class SharedLunTest {
     private static final long MIB = 1 << 20;
     private static final long HEAP_MIB = 256;
+
+    /** Not large enough for the disks of both. */
+    private static final long LUN = 320 * MIB;
+
+    private static final long LOST = 100 * MIB;
+    private static final long TAKEN = 200 * MIB;
+    private static final long GROWING = 128 * MIB;
     private static final String POOL = "pool.uuid=5f3c4a5e-0000-4000-8000-0123456789ab";
 
     /** So long a host is silent before another one takes over, in seconds. */
@@ -122,7 +130,7 @@ class SharedLunTest {
     void start() throws IOException, InterruptedException {
         List<String> missing = IscsiTarget.missing("fio");
         assumeTrue(missing.isEmpty(), () -> "needs " + missing);
-        target = IscsiTarget.start(parent, 768 * MIB);
+        target = IscsiTarget.start(parent, LUN);
         first = new Host("first");
         second = new Host("second");
         String sr = first.calls.createRepository("lvmoiscsi", target.config());
@@ -156,7 +164,7 @@ class SharedLunTest {
     void diskGrowsOnWhileTheHostThatMaintainsTheGroupIsKilled()
             throws IOException, InterruptedException {
         String ours = first.disk(64 * MIB);
-        String theirs = second.disk(256 * MIB);
+        String theirs = second.disk(GROWING);
         first.scan();
         second.scan();
         first.vdi(theirs);
@@ -174,10 +182,10 @@ class SharedLunTest {
                         "--rw=randwrite",
                         "--bs=64k",
                         "--iodepth=8",
-                        "--size=" + 256 * MIB,
+                        "--size=" + GROWING,
                         "--fsync=64",
                         "--do_verify=1",
-                        "--rate=24m");
+                        "--rate=16m");
         assertFalse(fio.waitFor(3, TimeUnit.SECONDS), "nothing was written meanwhile");
         first.daemon.kill();
         assertFalse(fio.waitFor(2, TimeUnit.SECONDS), "nothing was written meanwhile");
@@ -199,16 +207,16 @@ class SharedLunTest {
     @Test
     void hostThatStoodStillWritesNothingThatIsNotItsOwnAnyMore()
             throws IOException, InterruptedException {
-        String lost = first.disk(300 * MIB);
+        String lost = first.disk(LOST);
         first.plug(lost);
-        first.write(lost, 300 * MIB);
+        first.write(lost, LOST);
         Process writer =
                 first.fio(
                         lost,
                         "--rw=randwrite",
                         "--bs=16k",
                         "--iodepth=32",
-                        "--size=" + 300 * MIB,
+                        "--size=" + LOST,
                         "--time_based",
                         "--runtime=600",
                         "--do_verify=0");
@@ -217,17 +225,15 @@ class SharedLunTest {
         first.daemon.pause(true);
         destroyWhenSilent(lost);
 
-        String taken = second.disk(400 * MIB);
+        String taken = second.disk(TAKEN);
         second.plug(taken);
-        second.write(taken, 400 * MIB);
+        second.write(taken, TAKEN);
         first.daemon.pause(false);
         String said = said(writer);
         assertNotEquals(0, writer.waitFor(), said);
-        second.verify(taken, 400 * MIB);
-
-        String refused = first.calls.refused("VDI.create", java.util.Map.of("SR", first.sr(), "virtual_size", MIB, "name_label", "late"));
+        String refused = first.calls.refused("VDI.create", Map.of("SR", first.sr(), "virtual_size", MIB, "name_label", "late"));
         assertTrue(refused.contains("SR_BACKEND_FAILURE_47"), refused);
-        second.verify(taken, 400 * MIB);
+        second.verify(taken, TAKEN);
     }
 
     /** Is refused as long as the host that has the disk may be alive. */

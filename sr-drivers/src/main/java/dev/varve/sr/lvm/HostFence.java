@@ -24,6 +24,9 @@ public interface HostFence {
      */
     void require();
 
-    /** Is told true when this host has to stop, and false when it may go on. */
+    /**
+     * Is told true when this host has to stop, and once more when it {@linkplain #isLost() may not
+     * go on any more}; false when it may.
+     */
     void onFence(Consumer<Boolean> listener);
 }
