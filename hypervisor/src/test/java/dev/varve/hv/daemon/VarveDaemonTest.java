@@ -13,6 +13,8 @@ import dev.varve.vdi.disk.VdiState;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -159,10 +161,12 @@ final class VarveDaemonTest {
     }
 
     /** The disks of a medium that has gone away are let go of, and taken up when it is back. */
-    @Test
-    void bringsALostMediumBackAndItsDisksWithIt() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void bringsALostMediumBackAndItsDisksWithIt(boolean needsAttaching) throws IOException {
         try (TestDaemon daemon = start()) {
             String sr = createSr(daemon);
+            storage.medium("a").needsAttaching = needsAttaching;
             String vdi = createVdi(daemon, sr);
             String other = createVdi(daemon, sr);
             daemon.xe("varve-attach", "uuid=" + vdi).ok();

@@ -51,14 +51,41 @@ class FencedGroupTest {
     private final class Watched extends ForwardingMedium {
         private Runnable beforeZero = () -> {};
         private long changes;
+        private boolean gone;
+        private boolean closed;
         private final List<Long> written = new ArrayList<>();
 
         Watched(BlockMedium next) {
             super(next);
         }
 
+        private void need() {
+            if (gone) {
+                throw ErrorCode.SR_IO_ERROR.because("the device was unplugged");
+            }
+        }
+
+        @Override
+        public byte[] read(long offset, int length) {
+            need();
+            return next.read(offset, length);
+        }
+
+        @Override
+        public void flush() {
+            need();
+            next.flush();
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+            next.close();
+        }
+
         @Override
         public void write(long offset, byte[] data) {
+            need();
             changes++;
             written.add(offset);
             next.write(offset, data);
@@ -78,7 +105,12 @@ class FencedGroupTest {
         }
     }
 
-    private record SharedLun(BlockMedium medium) implements GroupDevice {
+    private record SharedLun(Watched medium) implements GroupDevice {
+        @Override
+        public boolean isLost() {
+            return medium.gone;
+        }
+
         @Override
         public String place() {
             return "lun";
@@ -132,7 +164,9 @@ class FencedGroupTest {
 
     @AfterEach
     void detach() {
-        sr.close();
+        if (!medium.closed) {
+            sr.close();
+        }
     }
 
     private static VolumeChange create(VolumeId id) {
@@ -193,6 +227,17 @@ class FencedGroupTest {
         ExtentRun run = claims.segments().getFirst().runs().getFirst();
         long start = metadata.offsetOf(run.pv(), run.start());
         return offset < start || offset >= start + run.count() * metadata.group().extentBytes();
+    }
+
+    /** It can be opened anew afterwards. */
+    @Test
+    void deviceThatWasUnpluggedIsLetGoOf() {
+        assertFalse(sr.isLost());
+        medium.gone = true;
+        assertTrue(sr.isLost());
+        assertTrue(sr.needsAttaching());
+        Errors.assertFails(ErrorCode.SR_IO_ERROR, sr::close);
+        assertTrue(medium.closed);
     }
 
     @Test
