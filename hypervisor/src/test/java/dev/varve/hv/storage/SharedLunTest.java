@@ -26,7 +26,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Two daemons of one pool, each in a process of its own, with a repository on one LUN. */
@@ -36,10 +35,10 @@ class SharedLunTest {
     private static final long HEAP_MIB = 256;
 
     /** Not large enough for the disks of both. */
-    private static final long LUN = 320 * MIB;
+    private static final long LUN = 384 * MIB;
 
-    private static final long LOST = 100 * MIB;
-    private static final long TAKEN = 200 * MIB;
+    private static final long LOST = 140 * MIB;
+    private static final long TAKEN = 240 * MIB;
     private static final long GROWING = 128 * MIB;
     private static final String POOL = "pool.uuid=5f3c4a5e-0000-4000-8000-0123456789ab";
 
@@ -111,7 +110,15 @@ class SharedLunTest {
         }
 
         void write(String uuid, long bytes) throws IOException, InterruptedException {
-            assertDone(fio(uuid, "--rw=write", "--bs=1m", "--iodepth=4", "--size=" + bytes, "--end_fsync=1", "--do_verify=0"));
+            assertDone(
+                    fio(
+                            uuid,
+                            "--rw=write",
+                            "--bs=1m",
+                            "--iodepth=4",
+                            "--size=" + bytes,
+                            "--end_fsync=1",
+                            "--do_verify=0"));
         }
 
         void verify(String uuid, long bytes) throws IOException, InterruptedException {
@@ -167,7 +174,7 @@ class SharedLunTest {
         String theirs = second.disk(GROWING);
         first.scan();
         second.scan();
-        first.vdi(theirs);
+        assertEquals(second.vdi(theirs), first.vdi(theirs));
         first.plug(ours);
         first.write(ours, 32 * MIB);
 
@@ -197,7 +204,7 @@ class SharedLunTest {
         first.scan();
         String more = first.disk(64 * MIB);
         second.scan();
-        second.vdi(more);
+        assertEquals(first.vdi(more), second.vdi(more));
     }
 
     /**
@@ -231,9 +238,25 @@ class SharedLunTest {
         first.daemon.pause(false);
         String said = said(writer);
         assertNotEquals(0, writer.waitFor(), said);
-        String refused = first.calls.refused("VDI.create", Map.of("SR", first.sr(), "virtual_size", MIB, "name_label", "late"));
-        assertTrue(refused.contains("SR_BACKEND_FAILURE_47"), refused);
+        awaitKnown(first, taken);
         second.verify(taken, TAKEN);
+    }
+
+    /** The host that was put out attaches the repository anew, and finds what is there now. */
+    private static void awaitKnown(Host host, String disk) throws IOException {
+        long begin = System.nanoTime();
+        String token = "";
+        while (!host.calls.answer("VDI.get_by_uuid", disk).path("error").isNull()) {
+            assertTrue(
+                    System.nanoTime() - begin < TimeUnit.SECONDS.toNanos(90),
+                    "the host does not come back");
+            double seconds = token.isEmpty() ? 0.0 : 10.0;
+            token =
+                    host.calls
+                            .call("event.from", List.of("VDI"), token, seconds)
+                            .path("token")
+                            .asText();
+        }
     }
 
     /** Is refused as long as the host that has the disk may be alive. */
