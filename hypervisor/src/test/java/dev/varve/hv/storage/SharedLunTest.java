@@ -15,7 +15,6 @@ import dev.varve.hv.testing.IscsiTarget;
 import dev.varve.hv.testing.RealDaemon;
 
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,8 +33,8 @@ class SharedLunTest {
     private static final long MIB = 1 << 20;
     private static final long HEAP_MIB = 256;
 
-    /** Not large enough for the disks of both. */
-    private static final long LUN = 384 * MIB;
+    /** A LUN that is not large enough for both of two disks. */
+    private static final long SMALL = 384 * MIB;
 
     private static final long LOST = 140 * MIB;
     private static final long TAKEN = 240 * MIB;
@@ -133,11 +132,10 @@ class SharedLunTest {
     private Host first;
     private Host second;
 
-    @BeforeEach
-    void start() throws IOException, InterruptedException {
+    private void start(long lunBytes) throws IOException, InterruptedException {
         List<String> missing = IscsiTarget.missing("fio");
         assumeTrue(missing.isEmpty(), () -> "needs " + missing);
-        target = IscsiTarget.start(parent, LUN);
+        target = IscsiTarget.start(parent, lunBytes);
         first = new Host("first");
         second = new Host("second");
         String sr = first.calls.createRepository("lvmoiscsi", target.config());
@@ -170,6 +168,7 @@ class SharedLunTest {
     @Test
     void diskGrowsOnWhileTheHostThatMaintainsTheGroupIsKilled()
             throws IOException, InterruptedException {
+        start(1024 * MIB);
         String ours = first.disk(64 * MIB);
         String theirs = second.disk(GROWING);
         first.scan();
@@ -214,6 +213,7 @@ class SharedLunTest {
     @Test
     void hostThatStoodStillWritesNothingThatIsNotItsOwnAnyMore()
             throws IOException, InterruptedException {
+        start(SMALL);
         String lost = first.disk(LOST);
         first.plug(lost);
         first.write(lost, LOST);
