@@ -12,7 +12,9 @@ import dev.varve.vdi.time.RandomSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
 
@@ -26,14 +28,20 @@ final class HostRows {
 
     private HostRows() {}
 
-    /** Makes the rows or brings them up to date; gives the reference of the host. */
-    static String ensure(Database database, Clock clock, RandomSource random) {
+    /**
+     * Makes the rows or brings them up to date; gives the reference of the host.
+     *
+     * @param pool the pool that the host belongs to; nothing leaves it where it is
+     */
+    static String ensure(
+            Database database, Clock clock, RandomSource random, Optional<UUID> pool) {
         String name = hostName();
         String host =
                 database.all("host").stream()
                         .findFirst()
                         .map(ApiObject::ref)
                         .orElseGet(() -> first(database, clock, random, name));
+        pool.ifPresent(uuid -> belong(database, uuid));
         database.update(
                 "host",
                 host,
@@ -84,6 +92,22 @@ final class HostRows {
                     batch.put(host.with("control_domain", domain.ref()));
                     batch.create("pool", random.uuid(), Map.of("master", host.ref()));
                     return host.ref();
+                });
+    }
+
+    /** An object is known by its UUID, so a host that changes its pool has another object for it. */
+    private static void belong(Database database, UUID uuid) {
+        database.write(
+                batch -> {
+                    for (ApiObject pool : database.all("pool")) {
+                        if (!pool.uuid().equals(uuid.toString())) {
+                            Map<String, Object> fields = new HashMap<>(pool.values());
+                            fields.remove("uuid");
+                            batch.delete(pool.ref());
+                            batch.create("pool", uuid, fields);
+                        }
+                    }
+                    return uuid;
                 });
     }
 

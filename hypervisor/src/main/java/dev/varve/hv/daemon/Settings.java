@@ -18,6 +18,8 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.TreeSet;
+import java.util.UUID;
+import java.util.regex.Pattern;
 
 /**
  * What an administrator chose in {@code varve.properties} under the home of the daemon. Without the
@@ -37,6 +39,10 @@ import java.util.TreeSet;
  * goes before it; {@code wait}</td></tr>
  * </table>
  *
+ * <p>{@code pool.uuid} is the UUID of the pool of hosts that this one belongs to: hosts with the
+ * same one may use the same repositories on shared devices. Without it a host keeps the pool that it
+ * has; a new one has a pool of its own.
+ *
  * <p>No address is listened on before a password is set.
  *
  * <table>
@@ -55,9 +61,13 @@ public record Settings(
         Optional<InetSocketAddress> nbdTls,
         Optional<InetSocketAddress> nbdTcp,
         RoomWatch.WhenFull whenFull,
-        ChainSettings chains) {
+        ChainSettings chains,
+        Optional<UUID> pool) {
     /** The name of the file. */
     public static final String FILE = "varve.properties";
+
+    private static final Pattern UUID_FORM =
+            Pattern.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}");
 
     private static final String OFF = "off";
     private static final int HIGHEST_PORT = 65535;
@@ -91,15 +101,16 @@ public record Settings(
                         take(file, properties, "nbd.tls", "*:10809"),
                         take(file, properties, "nbd.tcp", OFF),
                         takeWhenFull(file, properties),
-                        chains(file, properties));
+                        chains(file, properties),
+                        pool(file, properties));
         if (!properties.isEmpty()) {
             throw new IOException(
                     file
                             + ": there is no setting "
                             + new TreeSet<>(properties.stringPropertyNames()).first()
                             + "; there are api.https, api.http, nbd.tls, nbd.tcp,"
-                            + " storage.when-full, coalesce.quiet-millis, coalesce.trees and"
-                            + " coalesce.bytes-per-second");
+                            + " storage.when-full, coalesce.quiet-millis, coalesce.trees,"
+                            + " coalesce.bytes-per-second and pool.uuid");
         }
         return settings;
     }
@@ -114,6 +125,21 @@ public record Settings(
                                 new IOException(
                                         "%s: storage.when-full=%s: write wait or fail"
                                                 .formatted(file, value)));
+    }
+
+    private static Optional<UUID> pool(Path file, Properties properties) throws IOException {
+        Object given = properties.remove("pool.uuid");
+        if (given == null) {
+            return Optional.empty();
+        }
+        String value = ((String) given).strip();
+        if (!UUID_FORM.matcher(value).matches()) {
+            throw new IOException(
+                    "%s: pool.uuid=%s: write the UUID that pool-list shows on another host of the"
+                            .formatted(file, value)
+                            + " pool");
+        }
+        return Optional.of(UUID.fromString(value));
     }
 
     private static ChainSettings chains(Path file, Properties properties) throws IOException {

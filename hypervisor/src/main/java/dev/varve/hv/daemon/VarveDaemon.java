@@ -165,7 +165,7 @@ public final class VarveDaemon implements AutoCloseable {
                         Instant.ofEpochMilli(clock.epochMillis()),
                         parts.random());
         database = new Database(ApiSchema.XENAPI, store);
-        String host = HostRows.ensure(database, clock, parts.random());
+        String host = HostRows.ensure(database, clock, parts.random(), settings.pool());
         SmRows.ensure(database, parts.drivers(), DaemonInfo.version());
         Tasks tasks = new Tasks(database, clock, parts.random());
         tasks.residentOn(host);

@@ -137,7 +137,7 @@ public final class Healer {
         try {
             if (repositories.isAttached(sr)) {
                 if (repositories.isLost(sr)) {
-                    working(sr, "plug", (_, _) -> bringBack(sr));
+                    working(sr, "plug", (_, op) -> bringBack(sr, pbd.ref(), op));
                 } else {
                     repositories.check(sr);
                     repositories.lookAfter(sr, attachments.activeDisks(sr));
@@ -171,13 +171,18 @@ public final class Healer {
      * The disks of a repository whose medium has gone away answer nothing but errors, and hinder it
      * from coming back: they are let go of first, and plugged in again when the medium is there.
      */
-    private void bringBack(String sr) {
+    private void bringBack(String sr, String pbd, Operation operation) {
         LOG.warn("the medium of repository {} has gone away", sr);
         for (ApiObject vbd : attachments.active(sr)) {
             connection(vbd, "unplug", _ -> attachments.suspend(vbd));
             LOG.warn("the disk of connection {} waits for its repository", vbd.uuid());
         }
-        repositories.withoutMerges(sr, () -> repositories.check(sr));
+        if (repositories.needsAttaching(sr)) {
+            repositories.letGo(sr, pbd);
+            repositories.plug(pbd, operation);
+        } else {
+            repositories.withoutMerges(sr, () -> repositories.check(sr));
+        }
         LOG.info("the medium of repository {} is back", sr);
     }
 

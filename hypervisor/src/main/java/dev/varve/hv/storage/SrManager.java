@@ -419,6 +419,29 @@ public final class SrManager {
         return session(sr).sr().isLost();
     }
 
+    /** Whether a repository that {@link #isLost} comes back only when it is attached anew. */
+    boolean needsAttaching(String sr) {
+        return session(sr).sr().needsAttaching();
+    }
+
+    /**
+     * Detaches a repository whose medium is lost. It stays wanted, and is attached anew as one that
+     * was away. None of its disks may be plugged in.
+     */
+    void letGo(String sr, String pbdRef) {
+        collectors.stop(sr);
+        collectors.close(sr);
+        AttachedRepository repository = attached.remove(sr);
+        database.update("PBD", pbdRef, row -> row.with("currently_attached", false));
+        space.forget(sr);
+        try {
+            repository.session().sr().close();
+        } catch (StorageException e) {
+            // What cannot be said to a medium that is lost is left unsaid.
+            LOG.info("repository {} was let go of with its medium away: {}", sr, e.sentence());
+        }
+    }
+
     /** Whether the disks of a repository have been looked at since it was attached. */
     boolean isScanned(String sr) {
         return repository(sr).isScanned();

@@ -52,7 +52,8 @@ public final class ApiObject {
         return new ApiObject(type, ref, values, newRevision);
     }
 
-    Map<String, Object> values() {
+    /** The values of stored fields that are not their start values. */
+    public Map<String, Object> values() {
         return values;
     }
 

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.UUID;
 
 final class SettingsTest {
     @TempDir Path home;
@@ -30,6 +31,7 @@ final class SettingsTest {
         assertEquals(10809, root.nbdTls().orElseThrow().getPort());
         assertEquals(Optional.empty(), root.nbdTcp());
         assertEquals(RoomWatch.WhenFull.WAIT, root.whenFull());
+        assertEquals(Optional.empty(), root.pool());
         assertEquals(8443, Settings.read(home, false).apiHttps().orElseThrow().getPort());
     }
 
@@ -43,6 +45,7 @@ final class SettingsTest {
                 api.http=off
                 nbd.tcp=127.0.0.1:5
                 storage.when-full=fail
+                pool.uuid= 5F3C4A5E-0000-4000-8000-0123456789ab
                 """);
         Settings settings = Settings.read(home, true);
         assertEquals(99, settings.apiHttps().orElseThrow().getPort());
@@ -50,6 +53,9 @@ final class SettingsTest {
         assertEquals(Optional.empty(), settings.apiHttp());
         assertEquals(RoomWatch.WhenFull.FAIL, settings.whenFull());
         assertEquals(5, settings.nbdTcp().orElseThrow().getPort());
+        assertEquals(
+                Optional.of(UUID.fromString("5f3c4a5e-0000-4000-8000-0123456789ab")),
+                settings.pool());
     }
 
     @ParameterizedTest
@@ -57,7 +63,8 @@ final class SettingsTest {
             strings = {
                 "api.https=443", "api.https=*", "api.https=:1", "api.https=*:65536",
                 "api.https=*:-1", "api.https=*:x", "api.https=", "api.htps=*:1",
-                "api.http=\\u00zz", "storage.when-full=perhaps"
+                "api.http=\\u00zz", "storage.when-full=perhaps",
+                "pool.uuid=1-1-1-1-1"
             })
     void saysWhatIsWrongAndWhere(String line) throws IOException {
         Files.writeString(home.resolve(Settings.FILE), line + "\n");

@@ -13,6 +13,8 @@ import dev.varve.vdi.disk.VdiState;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -80,6 +82,27 @@ final class VarveDaemonTest {
     }
 
     @Test
+    void belongsToThePoolThatItsSettingsName() throws IOException {
+        String given = "5f3c4a5e-0000-4000-8000-0123456789ab";
+        String sr;
+        try (TestDaemon daemon = start()) {
+            String own = daemon.xe("pool-list", "--minimal").ok();
+            sr = createSr(daemon);
+            daemon.xe("pool-param-set", "uuid=" + own, "default-SR=" + sr).ok();
+        }
+        Path settings = home.resolve(Settings.FILE);
+        String before = Files.exists(settings) ? Files.readString(settings) : "";
+        Files.writeString(settings, before + "\npool.uuid=" + given + "\n");
+        for (int i = 0; i < 2; i++) {
+            try (TestDaemon daemon = start()) {
+                assertEquals(given, daemon.xe("pool-list", "--minimal").ok());
+                assertEquals(
+                        sr, daemon.xe("pool-list", "params=default-SR", "--minimal").ok());
+            }
+        }
+    }
+
+    @Test
     void attachesAgainWhatWasAttachedWhenItStopped() throws IOException {
         String vdi;
         try (TestDaemon daemon = start()) {
@@ -138,10 +161,12 @@ final class VarveDaemonTest {
     }
 
     /** The disks of a medium that has gone away are let go of, and taken up when it is back. */
-    @Test
-    void bringsALostMediumBackAndItsDisksWithIt() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void bringsALostMediumBackAndItsDisksWithIt(boolean needsAttaching) throws IOException {
         try (TestDaemon daemon = start()) {
             String sr = createSr(daemon);
+            storage.medium("a").needsAttaching = needsAttaching;
             String vdi = createVdi(daemon, sr);
             String other = createVdi(daemon, sr);
             daemon.xe("varve-attach", "uuid=" + vdi).ok();

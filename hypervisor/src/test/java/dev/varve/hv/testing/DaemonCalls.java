@@ -2,6 +2,7 @@
 
 package dev.varve.hv.testing;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -26,14 +27,36 @@ public final class DaemonCalls {
 
     /** Calls a method with the session as its first parameter; fails the test when it does. */
     public JsonNode call(String method, Object... params) throws IOException {
+        JsonNode answer = answer(method, params);
+        assertTrue(answer.path("error").isNull(), () -> method + ": " + answer);
+        return answer.path("result");
+    }
+
+    /** Calls a method that has to be refused, and gives the error as one text. */
+    public String refused(String method, Object... params) throws IOException {
+        JsonNode answer = answer(method, params);
+        assertFalse(answer.path("error").isNull(), () -> method + ": " + answer);
+        return answer.path("error").toString();
+    }
+
+    /** Calls a method with the session as its first parameter and gives the whole answer. */
+    public JsonNode answer(String method, Object... params) throws IOException {
         Object[] all = new Object[params.length + 1];
         all[0] = session;
         System.arraycopy(params, 0, all, 1, params.length);
         String request = JSON.writeValueAsString(Map.of("method", method, "params", List.of(all)));
         String reply = daemon.local(request);
-        JsonNode answer = JSON.readTree(reply.substring(reply.indexOf("\r\n\r\n")));
-        assertTrue(answer.path("error").isNull(), () -> method + ": " + answer);
-        return answer.path("result");
+        return JSON.readTree(reply.substring(reply.indexOf("\r\n\r\n")));
+    }
+
+    /** Attaches a repository that another host has made, and gives its reference. */
+    public String introduce(String uuid, String type, Map<String, String> config)
+            throws IOException {
+        String sr = call("SR.introduce", uuid, "", "", type, "", true, Map.of()).asText();
+        String host = call("host.get_all").path(0).asText();
+        Map<String, Object> connection = Map.of("host", host, "SR", sr, "device_config", config);
+        call("PBD.plug", call("PBD.create", connection).asText());
+        return sr;
     }
 
     /** Makes a repository on this host and gives its reference. */
@@ -50,6 +73,12 @@ public final class DaemonCalls {
 
     /** Gives a disk to the control domain and tells its UUID, which is the name of its export. */
     public String attach(String vdi) throws IOException {
+        call("VBD.plug", connect(vdi));
+        return call("VDI.get_uuid", vdi).asText();
+    }
+
+    /** Connects a disk with the control domain, without plugging it in. */
+    public String connect(String vdi) throws IOException {
         Map<String, String> use =
                 Map.of(
                         "VM",
@@ -60,8 +89,7 @@ public final class DaemonCalls {
                         "autodetect",
                         "mode",
                         "RW");
-        call("VBD.plug", call("VBD.create", use).asText());
-        return call("VDI.get_uuid", vdi).asText();
+        return call("VBD.create", use).asText();
     }
 
     /** Waits until all that was attached before a restart is attached again. */

@@ -62,6 +62,9 @@ public final class FakeStorage {
         /** It does not come back before none of its disks is in use. */
         public volatile boolean lost;
 
+        /** It does not come back before it is attached anew. */
+        public volatile boolean needsAttaching;
+
         public final Map<UUID, VdiInfo> disks = new ConcurrentSkipListMap<>();
         public volatile Runnable beforeCreate = () -> {};
 
@@ -263,6 +266,11 @@ public final class FakeStorage {
         }
 
         @Override
+        public boolean needsAttaching() {
+            return medium.needsAttaching;
+        }
+
+        @Override
         public List<PathHealth> paths() {
             return paths;
         }
@@ -341,7 +349,12 @@ public final class FakeStorage {
         public void recover() {}
 
         @Override
-        public void close() {}
+        public void close() {
+            if (medium.lost && medium.needsAttaching) {
+                medium.lost = false;
+                throw ErrorCode.SR_IO_ERROR.because("the medium has gone away");
+            }
+        }
     }
 
     /** Whatever is claimed is free. */

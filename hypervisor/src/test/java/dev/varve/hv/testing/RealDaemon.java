@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,22 +33,36 @@ public final class RealDaemon implements AutoCloseable {
 
     /** Starts the daemon and sets its password, {@link NetworkDaemon#PASSWORD}. */
     public RealDaemon(Path home, long heapMib) throws IOException {
-        this(home, heapMib, true);
+        this(home, heapMib, true, "", List.of());
     }
 
     /** Starts a daemon over the home of one that has ended, however it did. */
     public static RealDaemon again(Path home, long heapMib) throws IOException {
-        return new RealDaemon(home, heapMib, false);
+        return new RealDaemon(home, heapMib, false, "", List.of());
     }
 
-    private RealDaemon(Path home, long heapMib, boolean first) throws IOException {
+    /**
+     * Starts a daemon, also over the home of one that has ended.
+     *
+     * @param settings more lines for its settings
+     * @param options of its virtual machine
+     */
+    public static RealDaemon with(
+            Path home, long heapMib, String settings, List<String> options) throws IOException {
+        boolean first = !Files.exists(home.resolve(Settings.FILE));
+        return new RealDaemon(home, heapMib, first, settings, options);
+    }
+
+    private RealDaemon(
+            Path home, long heapMib, boolean first, String settings, List<String> options)
+            throws IOException {
         this.home = home;
         this.ports = freePorts();
         Files.writeString(
                 home.resolve(Settings.FILE),
-                "api.https=127.0.0.1:%d\napi.http=127.0.0.1:%d\nnbd.tls=off\n"
-                        .formatted(ports.get("https"), ports.get("http")));
-        process = launch(home, heapMib);
+                "api.https=127.0.0.1:%d\napi.http=127.0.0.1:%d\nnbd.tls=off\n%s\n"
+                        .formatted(ports.get("https"), ports.get("http"), settings));
+        process = launch(home, heapMib, options);
         if (first) {
             rpc("session.change_password", login(), "", NetworkDaemon.PASSWORD);
         }
@@ -55,15 +70,22 @@ public final class RealDaemon implements AutoCloseable {
 
     /** Starts a daemon in a process of its own and waits until it can be talked to. */
     static Process launch(Path home, long heapMib) throws IOException {
+        return launch(home, heapMib, List.of());
+    }
+
+    private static Process launch(Path home, long heapMib, List<String> options)
+            throws IOException {
         String path =
                 Optional.ofNullable(System.getProperty("jdk.module.path"))
                                 .map(modules -> modules + ":")
                                 .orElse("")
                         + System.getProperty("java.class.path");
         Path output = home.resolve("output");
-        Process process =
-                new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
+        command.addAll(
+                List.of(
                                 "--enable-native-access=ALL-UNNAMED",
                                 "--sun-misc-unsafe-memory-access=allow",
                                 "-XX:+UseSerialGC",
@@ -74,7 +96,8 @@ public final class RealDaemon implements AutoCloseable {
                                 path,
                                 DaemonMain.class.getName(),
                                 "--home",
-                                home.toString())
+                                home.toString()));
+        Process process = new ProcessBuilder(command)
                         .redirectError(output.toFile())
                         .start();
         String line = process.inputReader(StandardCharsets.UTF_8).readLine();
@@ -89,6 +112,21 @@ public final class RealDaemon implements AutoCloseable {
     public void kill() {
         try {
             process.destroyForcibly().waitFor();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Has the process stand still, or go on. */
+    public void pause(boolean still) throws IOException {
+        Process kill =
+                new ProcessBuilder("kill", still ? "-STOP" : "-CONT", Long.toString(process.pid()))
+                        .inheritIO()
+                        .start();
+        try {
+            if (kill.waitFor() != 0) {
+                throw new IOException("the signal could not be sent");
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

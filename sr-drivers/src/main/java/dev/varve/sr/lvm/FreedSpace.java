@@ -17,6 +17,10 @@ import java.util.function.Consumer;
  * given out again meanwhile is left out; whoever gives it out waits for a discard of it that is
  * under way, as nobody knows in which order the medium would carry that and a write out.
  *
+ * <p>Extents that this daemon has freed may be given out by another one that owns the group by then.
+ * So each discard is made as the owner, after a look at the group; when somebody else has changed
+ * it meanwhile, nothing is left to discard ({@link #forget}).
+ *
  * <p><b>Threads:</b> any; one discard at a time.
  *
  * <p><b>Durability:</b> space is handed in here when the change that freed it is durable, and never
@@ -26,7 +30,19 @@ final class FreedSpace {
     /** What is discarded at a time: whoever needs the space waits for this at most. */
     private static final long PIECE_BYTES = 256L << 20;
 
+    /** Has a discard happen while nobody else can give its space out. */
+    interface Turn {
+        /**
+         * Runs both, one after the other, as the owner.
+         *
+         * @param choose with the group as it is on the medium, and locked
+         * @param discard may take long; others of this daemon go on meanwhile
+         */
+        void run(Runnable choose, Runnable discard);
+    }
+
     private final BlockMedium medium;
+    private final Turn turn;
     private final Executor blocking;
     private final Consumer<String> problems;
     private final TreeMap<Long, Long> pending = new TreeMap<>();
@@ -35,8 +51,9 @@ final class FreedSpace {
     private boolean running;
     private boolean closed;
 
-    FreedSpace(BlockMedium medium, Executor blocking, Consumer<String> problems) {
+    FreedSpace(BlockMedium medium, Turn turn, Executor blocking, Consumer<String> problems) {
         this.medium = medium;
+        this.turn = turn;
         this.blocking = blocking;
         this.problems = problems;
     }
@@ -91,9 +108,9 @@ final class FreedSpace {
     }
 
     private void discardAll() {
-        while (next()) {
+        while (isMore()) {
             try {
-                medium.discard(busyStart, busyEnd - busyStart);
+                turn.run(this::choose, this::discard);
             } catch (StorageException e) {
                 failed(e);
             } finally {
@@ -102,18 +119,38 @@ final class FreedSpace {
         }
     }
 
-    private synchronized boolean next() {
+    private synchronized boolean isMore() {
+        running = !pending.isEmpty();
+        return running;
+    }
+
+    private synchronized void choose() {
         Map.Entry<Long, Long> first = pending.pollFirstEntry();
         if (first == null) {
-            running = false;
-            return false;
+            return;
         }
         busyStart = first.getKey();
         busyEnd = Math.min(first.getValue(), busyStart + PIECE_BYTES);
         if (busyEnd < first.getValue()) {
             pending.put(busyEnd, first.getValue());
         }
-        return true;
+    }
+
+    private void discard() {
+        long start;
+        long length;
+        synchronized (this) {
+            start = busyStart;
+            length = busyEnd - busyStart;
+        }
+        if (length > 0) {
+            medium.discard(start, length);
+        }
+    }
+
+    /** Another daemon has changed the group, and may have given out what was free. */
+    synchronized void forget() {
+        pending.clear();
     }
 
     private synchronized void done() {

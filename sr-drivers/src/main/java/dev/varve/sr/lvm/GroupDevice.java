@@ -41,6 +41,14 @@ public interface GroupDevice extends AutoCloseable {
         medium().check();
     }
 
+    /**
+     * Whether what is open here will never work again, even when the device is back: it was taken
+     * away, and is another one to this host then. May wait.
+     */
+    default boolean isLost() {
+        return false;
+    }
+
     /** Lets go of it. */
     @Override
     default void close() {

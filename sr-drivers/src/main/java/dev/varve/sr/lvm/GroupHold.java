@@ -16,6 +16,7 @@ import dev.varve.vdi.time.Scheduler;
 import dev.varve.vdi.time.Waiting;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -34,6 +35,9 @@ sealed interface GroupHold extends AutoCloseable {
 
     /** Who may write the group. */
     GroupOwner owner();
+
+    /** What tells whether this host may use the device; nothing where it cannot write. */
+    Optional<HostFence> fence();
 
     /** Fails with SR_UNAVAILABLE when this host cannot say any more that it lives. */
     void check();
@@ -139,6 +143,11 @@ sealed interface GroupHold extends AutoCloseable {
         }
 
         @Override
+        public Optional<HostFence> fence() {
+            return Optional.of(shared);
+        }
+
+        @Override
         public void check() {
             if (shared.isFenced()) {
                 throw ErrorCode.SR_UNAVAILABLE.because(
@@ -172,6 +181,11 @@ sealed interface GroupHold extends AutoCloseable {
         @Override
         public GroupOwner owner() {
             return GroupOwner.alone();
+        }
+
+        @Override
+        public Optional<HostFence> fence() {
+            return Optional.empty();
         }
 
         @Override

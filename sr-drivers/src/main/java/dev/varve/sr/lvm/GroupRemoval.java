@@ -26,22 +26,23 @@ final class GroupRemoval {
      *     SR_NOT_EMPTY_BACKEND while it holds disks
      */
     static void remove(GroupDevice device, UUID sr, SrContext context) {
-        BlockMedium medium = device.medium();
+        FencedMedium medium = new FencedMedium(device.medium());
         GroupMetadata metadata = GroupMetadata.open(medium);
         LvmSr.requireRepository(medium, metadata, sr);
         try (GroupHold hold = GroupHold.takeAlone(device, metadata, sr, context)) {
-            refuseDisks(device, metadata, hold, context);
+            hold.fence().ifPresent(medium::guard);
+            refuseDisks(medium, metadata, hold, context);
             medium.flush();
             NewRepository.wipe(medium);
         }
     }
 
     private static void refuseDisks(
-            GroupDevice device, GroupMetadata metadata, GroupHold hold, SrContext context) {
+            BlockMedium medium, GroupMetadata metadata, GroupHold hold, SrContext context) {
         LvmVolumeStore store =
                 new LvmVolumeStore(
                         new LvmAccess(
-                                device.medium(),
+                                medium,
                                 metadata,
                                 hold.owner(),
                                 LvmStoreSettings.DEFAULT,
@@ -52,7 +53,7 @@ final class GroupRemoval {
         if (disks > 0) {
             throw ErrorCode.SR_NOT_EMPTY_BACKEND.because(
                     "%s still holds %d disks; remove them first"
-                            .formatted(device.medium().name(), disks));
+                            .formatted(medium.name(), disks));
         }
     }
 }

@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -66,7 +67,7 @@ final class LvmGroup {
         this.medium = access.medium();
         this.metadata = access.metadata();
         this.open = open;
-        this.freed = new FreedSpace(medium, access.blocking(), this::report);
+        this.freed = new FreedSpace(medium, this::asOwner, access.blocking(), this::report);
     }
 
     // ---- looking
@@ -156,6 +157,9 @@ final class LvmGroup {
         owned = owner;
         VolumeGroup before = metadata.group();
         VolumeGroup now = metadata.reread();
+        if (now != before) {
+            freed.forget();
+        }
         if (stale || now != before) {
             load(now);
         } else if (log != null && !access.owner().isAlone()) {
@@ -294,6 +298,29 @@ final class LvmGroup {
         took(change.records);
         for (ExtentRun run : edit.freed()) {
             freed.add(offsetOf(run.pv(), run.start()), run.count() * state.group().extentBytes());
+        }
+    }
+
+    /** Hand over hand: the lock is given back when it is certain that this daemon stays the owner. */
+    private void asOwner(Runnable locked, Runnable rest) {
+        AtomicBoolean unlocked = new AtomicBoolean();
+        lock.lock();
+        try {
+            access.owner()
+                    .asOwner(
+                            () -> {
+                                if (!access.owner().isAlone()) {
+                                    refresh();
+                                }
+                                locked.run();
+                                unlocked.set(true);
+                                lock.unlock();
+                                rest.run();
+                            });
+        } finally {
+            if (!unlocked.get()) {
+                lock.unlock();
+            }
         }
     }
 

@@ -82,11 +82,12 @@ public final class LvmSr implements AttachedSr {
 
     /** Makes the volumes of a repository usable; the device is closed with it. */
     static LvmSr attach(GroupDevice device, SrIdentity given, SrContext context) {
-        BlockMedium medium = device.medium();
+        FencedMedium medium = new FencedMedium(device.medium());
         GroupMetadata metadata =
                 metadata(medium).orElseThrow(() -> noRepository(medium, given.uuid()));
         requireRepository(medium, metadata, given.uuid());
         GroupHold hold = GroupHold.take(device, metadata, given.uuid(), context);
+        hold.fence().ifPresent(medium::guard);
         try {
             LvmVolumeStore store =
                     new LvmVolumeStore(
@@ -192,6 +193,17 @@ public final class LvmSr implements AttachedSr {
                         });
     }
 
+    /** The device has gone away, or another host has put this one out. */
+    @Override
+    public boolean isLost() {
+        return hold.fence().filter(HostFence::isLost).isPresent() || device.isLost();
+    }
+
+    @Override
+    public boolean needsAttaching() {
+        return true;
+    }
+
     @Override
     public Map<String, String> properties() {
         Map<String, String> properties = new TreeMap<>(device.properties());
@@ -218,12 +230,12 @@ public final class LvmSr implements AttachedSr {
         return Optional.of(store.handback(facts).stream().map(HandbackFinding::sentence).toList());
     }
 
-    /** The volumes first, then what says that they are ours, then the device. */
+    /** The volumes first, then what says that they are ours, then the device, whatever fails. */
     @Override
     public void close() {
-        store.close();
-        try (GroupDevice _ = device) {
-            hold.close();
+        try (GroupDevice _ = device;
+                GroupHold _ = hold) {
+            store.close();
         }
     }
 }

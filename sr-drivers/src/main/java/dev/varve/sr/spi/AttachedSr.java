@@ -53,6 +53,14 @@ public interface AttachedSr extends AutoCloseable {
     }
 
     /**
+     * Whether a medium that {@link #isLost()} comes back only when the repository is attached anew,
+     * and not by {@link #check()}.
+     */
+    default boolean needsAttaching() {
+        return false;
+    }
+
+    /**
      * What the driver says of the repository as it is now, under the names of {@code sm-config}
      * that clients know. It is shown with the configuration of the identity and not kept.
      */

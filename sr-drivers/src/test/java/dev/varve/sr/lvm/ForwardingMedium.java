@@ -9,10 +9,10 @@ import dev.varve.vdi.block.BlockDevice;
 import java.util.Optional;
 
 /** A medium that passes everything on, for tests that change a part of that. */
-class ForwardingMedium implements BlockMedium {
+public class ForwardingMedium implements BlockMedium {
     protected final BlockMedium next;
 
-    ForwardingMedium(BlockMedium next) {
+    protected ForwardingMedium(BlockMedium next) {
         this.next = next;
     }
 

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.sr.block.BlockMedium;
+import dev.varve.sr.block.CrashMedium;
 import dev.varve.sr.lvm.meta.Author;
 import dev.varve.sr.lvm.meta.GroupMetadata;
 import dev.varve.sr.lvm.meta.LogicalVolume;
@@ -29,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.UUID;
+import java.util.function.UnaryOperator;
 
 /**
  * The power goes off after every write of a commit, and the disk keeps any of what was not flushed.
@@ -39,6 +42,10 @@ class LvmCommitCrashTest {
     private static final long MEDIUM_BYTES = 8 << 20;
     private static final int EXTENT_BYTES = 16 << 10;
     private static final int COINS = 3;
+
+    /** What was on the disk before. */
+    private static final byte OTHERS = (byte) 0xaa;
+
     private static final LvmStoreSettings SETTINGS =
             new LvmStoreSettings(EXTENT_BYTES, EXTENT_BYTES, 16, 1 << 20, 2 * EXTENT_BYTES);
 
@@ -92,11 +99,11 @@ class LvmCommitCrashTest {
     }
 
     /** Without locks: others look at the disk in the middle of a commit. */
-    private static GroupMetadata metadata(CrashDisk disk) {
+    private static GroupMetadata metadata(BlockMedium disk) {
         return GroupMetadata.open(List.of(disk), Author.system(), Path.of("/nowhere"));
     }
 
-    private static LvmVolumeStore open(CrashDisk disk) {
+    private static LvmVolumeStore open(BlockMedium disk) {
         return new LvmVolumeStore(
                 new LvmAccess(
                         disk,
@@ -107,8 +114,8 @@ class LvmCommitCrashTest {
                         LvmTestGroup.HOST));
     }
 
-    private static CrashDisk startingDisk(int blockBytes) {
-        CrashDisk disk = new CrashDisk(MEDIUM_BYTES, blockBytes);
+    private static CrashMedium startingDisk(int blockBytes) {
+        CrashMedium disk = new CrashMedium("disk", MEDIUM_BYTES, blockBytes, OTHERS);
         GroupMetadata.create(
                 disk,
                 VolumeNames.group(LvmTestGroup.REPOSITORY),
@@ -132,14 +139,14 @@ class LvmCommitCrashTest {
         return disk;
     }
 
-    private static VolumeBytes bytes(CrashDisk disk, VolumeId id) {
+    private static VolumeBytes bytes(CrashMedium disk, VolumeId id) {
         GroupMetadata metadata = metadata(disk);
         LogicalVolume volume = metadata.group().volume(VolumeNames.of(id)).orElseThrow();
         return new VolumeBytes(
                 disk, ExtentMap.of(volume, metadata.group().extentBytes(), metadata::offsetOf));
     }
 
-    private static void fill(CrashDisk disk, VolumeId id, int value) {
+    private static void fill(CrashMedium disk, VolumeId id, int value) {
         byte[] bytes = new byte[3 * EXTENT_BYTES];
         Arrays.fill(bytes, (byte) value);
         bytes(disk, id).write(0, bytes);
@@ -151,7 +158,7 @@ class LvmCommitCrashTest {
         return volumes;
     }
 
-    private static Map<VolumeId, Byte> read(CrashDisk disk, Iterable<VolumeId> ids) {
+    private static Map<VolumeId, Byte> read(CrashMedium disk, Iterable<VolumeId> ids) {
         Map<VolumeId, Byte> contents = new HashMap<>();
         for (VolumeId id : ids) {
             byte[] found = bytes(disk, id).read(0, 3 * EXTENT_BYTES);
@@ -164,7 +171,7 @@ class LvmCommitCrashTest {
     }
 
     private record Outcome(Map<VolumeId, VolumeInfo> volumes, Map<VolumeId, Byte> contents) {
-        static Outcome of(CrashDisk disk) {
+        static Outcome of(CrashMedium disk) {
             Map<VolumeId, VolumeInfo> volumes = list(open(disk));
             return new Outcome(volumes, read(disk, volumes.keySet()));
         }
@@ -173,38 +180,45 @@ class LvmCommitCrashTest {
     @ParameterizedTest
     @MethodSource("commits")
     void leavesAllOrNothing(List<VolumeChange> changes) {
-        leavesAllOrNothing(changes, 512);
+        leavesAllOrNothing(changes, 512, disk -> disk);
     }
 
     @ParameterizedTest
     @MethodSource("commits")
     void leavesAllOrNothingOnLargeBlocks(List<VolumeChange> changes) {
-        leavesAllOrNothing(changes, 4096);
+        leavesAllOrNothing(changes, 4096, disk -> disk);
     }
 
-    private void leavesAllOrNothing(List<VolumeChange> changes, int blockBytes) {
-        CrashDisk start = startingDisk(blockBytes);
+    /**
+     * Commits, and looks at what each crash leaves.
+     *
+     * @param faults what the commit sees instead of the disk
+     */
+    static void leavesAllOrNothing(
+            List<VolumeChange> changes, int blockBytes, UnaryOperator<BlockMedium> faults) {
+        CrashMedium start = startingDisk(blockBytes);
         Outcome before = Outcome.of(start);
-        CrashDisk done = start.copy();
+        CrashMedium done = start.copy();
         open(done).commit(changes);
         Outcome after = Outcome.of(done);
         List<Outcome> seen = new ArrayList<>();
-        crashEverywhere(start.copy(), changes, before, after, seen);
+        crashEverywhere(start.copy(), faults, changes, before, after, seen);
         assertTrue(seen.contains(before), "no crash came before the commit");
         assertTrue(seen.contains(after), "no crash came after the commit");
     }
 
     private static void crashEverywhere(
-            CrashDisk disk,
+            CrashMedium disk,
+            UnaryOperator<BlockMedium> faults,
             List<VolumeChange> changes,
             Outcome before,
             Outcome after,
             List<Outcome> seen) {
         Random random = new Random(changes.hashCode());
-        LvmVolumeStore store = open(disk);
+        LvmVolumeStore store = open(faults.apply(disk));
         Runnable crash =
                 () -> {
-                    for (CrashDisk survivor : disk.survivors(random, COINS)) {
+                    for (CrashMedium survivor : disk.survivors(random, COINS)) {
                         Outcome outcome = Outcome.of(survivor);
                         assertTrue(
                                 outcome.equals(before) || outcome.equals(after),
@@ -221,7 +235,7 @@ class LvmCommitCrashTest {
     }
 
     /** What follows a crash is kept too, and brings nothing of the crash to life. */
-    private static void assertWorks(CrashDisk disk, Outcome outcome) {
+    private static void assertWorks(CrashMedium disk, Outcome outcome) {
         LvmVolumeStore store = open(disk);
         store.recover();
         Map<VolumeId, VolumeInfo> expected = new HashMap<>(outcome.volumes());

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.sr.block.BlockMedium;
+import dev.varve.sr.contract.DirectContext;
 import dev.varve.sr.contract.Errors;
 import dev.varve.sr.lvm.meta.GroupMetadata;
 import dev.varve.sr.spi.SrIdentity;
@@ -22,9 +23,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.Executor;
 import java.util.function.Function;
 
 /** Two daemons and one group, which one of them owns. */
@@ -39,12 +42,14 @@ class OwnedGroupTest {
     private final Host second = new Host();
     private Host owner = first;
     private BlockMedium medium;
+    private long discarded;
 
     /** One side of a line between two daemons. */
     private final class Host implements GroupOwner {
         private final UUID uuid = UUID.randomUUID();
         private Function<byte[], byte[]> service;
         private LvmVolumeStore store;
+        private Executor blocking = Runnable::run;
 
         void attach() {
             store =
@@ -54,7 +59,7 @@ class OwnedGroupTest {
                                     GroupMetadata.open(medium),
                                     this,
                                     LvmStoreSettings.DEFAULT,
-                                    Runnable::run,
+                                    task -> blocking.execute(task),
                                     uuid));
             store.recover();
         }
@@ -66,7 +71,9 @@ class OwnedGroupTest {
 
         @Override
         public void asOwner(Runnable work) {
-            assertTrue(isOwner(), "written by somebody else than the owner");
+            if (!isOwner()) {
+                throw ErrorCode.LVM_MASTER.because("another daemon is the owner");
+            }
             work.run();
         }
 
@@ -83,7 +90,15 @@ class OwnedGroupTest {
 
     @BeforeEach
     void attach() {
-        medium = LvmTestGroup.medium(LvmTestGroup.file(directory, 1L << 30), 512);
+        medium =
+                new ForwardingMedium(
+                        LvmTestGroup.medium(LvmTestGroup.file(directory, 1L << 30), 512)) {
+                    @Override
+                    public void discard(long offset, long length) {
+                        discarded += length;
+                        next.discard(offset, length);
+                    }
+                };
         LvmTestGroup.create(medium);
         first.attach();
         second.attach();
@@ -171,5 +186,58 @@ class OwnedGroupTest {
         assertTrue(first.store.find(INCOMING).isPresent());
         second.store.recover();
         assertTrue(first.store.find(INCOMING).isEmpty());
+    }
+
+    /** Gives a disk of the second the extents that one of the first had, which are not discarded. */
+    private VolumeId handOn(List<Runnable> later) {
+        VolumeId b = new VolumeId(VolumeKind.VHD, new UUID(0, 3));
+        first.store.commit(List.of(create(A, "a")));
+        first.blocking = later::add;
+        first.store.commit(List.of(new VolumeChange.Delete(A)));
+        owner = second;
+        second.store.commit(List.of(create(b, "b")));
+        try (StoreVolume volume = second.store.open(b, true);
+                DirectContext lane = new DirectContext()) {
+            lane.write(volume.device(), 0, 1 << 20, 7);
+        }
+        return b;
+    }
+
+    private void assertWhole(VolumeId id) {
+        try (StoreVolume volume = second.store.open(id, false);
+                DirectContext lane = new DirectContext()) {
+            for (byte b : lane.read(volume.device(), 0, 1 << 20)) {
+                assertEquals(7, b);
+            }
+        }
+    }
+
+    @Test
+    void whatAnotherOwnerMayHaveGivenOutIsNotDiscarded() {
+        List<Runnable> later = new ArrayList<>();
+        VolumeId handedOn = handOn(later);
+        assertEquals(1, later.size());
+        later.removeFirst().run();
+        assertWhole(handedOn);
+    }
+
+    @Test
+    void whatAnotherOwnerHasGivenOutIsNotDiscardedByWhoIsTheOwnerAgain() {
+        List<Runnable> later = new ArrayList<>();
+        VolumeId handedOn = handOn(later);
+        owner = first;
+        later.removeFirst().run();
+        assertWhole(handedOn);
+    }
+
+    @Test
+    void whatNobodyHasUsedIsDiscardedLater() {
+        List<Runnable> later = new ArrayList<>();
+        first.store.commit(List.of(create(A, "a")));
+        first.blocking = later::add;
+        first.store.commit(List.of(new VolumeChange.Delete(A)));
+        long before = discarded;
+        later.removeFirst().run();
+        assertEquals(before + EXTENT, discarded);
     }
 }

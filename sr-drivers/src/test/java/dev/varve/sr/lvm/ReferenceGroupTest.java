@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.sr.block.CrashMedium;
 import dev.varve.sr.contract.Errors;
 import dev.varve.sr.lvm.meta.GroupEdit;
 import dev.varve.sr.lvm.meta.GroupMetadata;
@@ -40,7 +41,8 @@ class ReferenceGroupTest {
     private static final VolumeId VHD = new VolumeId(VolumeKind.VHD, DISK);
     private static final int EXTENT = (int) LvmTestGroup.EXTENT_BYTES;
 
-    private final CrashDisk disk = new CrashDisk(256L << 20, 512);
+    private final CrashMedium disk =
+            new CrashMedium("disk", 256L << 20, 512, (byte) 0xaa);
 
     @BeforeEach
     void makeGroup() {

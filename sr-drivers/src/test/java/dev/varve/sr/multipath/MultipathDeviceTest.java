@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.sr.contract.ManualLane;
 import dev.varve.vdi.block.BlockCompletion;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.block.BlockOp;

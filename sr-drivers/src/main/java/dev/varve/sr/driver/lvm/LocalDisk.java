@@ -7,6 +7,7 @@ import dev.varve.sr.block.FileMedium;
 import dev.varve.sr.host.HostDevice;
 import dev.varve.sr.lvm.GroupDevice;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
 
 /**
  * A disk or a partition of this host.
@@ -40,5 +41,34 @@ record LocalDisk(HostDevice device, BlockMedium medium) implements GroupDevice {
                             .formatted(device.given()));
         }
         medium.check();
+    }
+
+    /**
+     * A disk that was unplugged answers no more through what is open; when it is back it has another
+     * number, or answers only those who open it anew. One that is merely slow or broken is not lost.
+     */
+    @Override
+    public boolean isLost() {
+        try {
+            HostDevice now = HostDevice.of(device.given());
+            return !now.number().equals(device.number()) || (!answers(medium) && answersAnew(now));
+        } catch (StorageException e) {
+            return e.code() == ErrorCode.SR_UNAVAILABLE && !answers(medium);
+        }
+    }
+
+    private static boolean answers(BlockMedium medium) {
+        try {
+            medium.check();
+            return true;
+        } catch (StorageException e) {
+            return false;
+        }
+    }
+
+    private static boolean answersAnew(HostDevice now) {
+        try (LocalDisk anew = open(now, false)) {
+            return answers(anew.medium());
+        }
     }
 }

@@ -44,10 +44,13 @@ final class Lease {
         tell();
     }
 
-    /** The place is gone for good. */
+    /** The place is gone for good; who waits for the fence to open is told even if it is closed. */
     void lose(String why) {
-        lost = why;
-        tell();
+        synchronized (this) {
+            lost = why;
+            told = true;
+        }
+        listeners.forEach(listener -> listener.accept(true));
     }
 
     boolean isLost() {

@@ -46,7 +46,13 @@ public final class Pulse implements AutoCloseable {
 
     private synchronized void later(long nanos, Runnable work) {
         if (!closed) {
-            scheduler.after(nanos, TimeUnit.NANOSECONDS, () -> blocking.execute(work));
+            scheduler.after(nanos, TimeUnit.NANOSECONDS, () -> start(work));
+        }
+    }
+
+    private synchronized void start(Runnable work) {
+        if (!closed) {
+            blocking.execute(work);
         }
     }
 

@@ -3,6 +3,7 @@
 package dev.varve.sr.lvm.shared;
 
 import dev.varve.sr.host.Holder;
+import dev.varve.sr.lvm.HostFence;
 import dev.varve.sr.lvm.shared.ClaimTable.Entry;
 import dev.varve.sr.lvm.shared.Survey.Neighbour;
 import dev.varve.sr.spi.Claims;
@@ -54,7 +55,7 @@ import java.util.function.Supplier;
  *
  * <p><b>Threads:</b> any; calls block on the device.
  */
-public final class SharedClaims implements Claims, AutoCloseable {
+public final class SharedClaims implements Claims, HostFence, AutoCloseable {
     private final ClaimArea area;
     private final UUID host;
     private final ClaimSettings settings;
@@ -155,12 +156,17 @@ public final class SharedClaims implements Claims, AutoCloseable {
         }
     }
 
-    /** Whether this host may not write to the device now. */
+    @Override
     public boolean isFenced() {
         return lease.isFenced();
     }
 
-    /** Is told true when this host has to stop writing, and false when it may go on. */
+    @Override
+    public void require() {
+        lease.require();
+    }
+
+    @Override
     public void onFence(Consumer<Boolean> listener) {
         lease.listen(listener);
     }
@@ -170,8 +176,8 @@ public final class SharedClaims implements Claims, AutoCloseable {
         lease.tell();
     }
 
-    /** Whether this host is out for good. */
-    boolean isLost() {
+    @Override
+    public boolean isLost() {
         return lease.isLost();
     }
 

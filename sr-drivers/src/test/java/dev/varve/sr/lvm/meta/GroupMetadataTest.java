@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.sr.block.CrashMedium;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.ffi.Libc;

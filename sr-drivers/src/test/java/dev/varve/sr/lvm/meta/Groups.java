@@ -3,6 +3,7 @@
 package dev.varve.sr.lvm.meta;
 
 import dev.varve.sr.block.BlockMedium;
+import dev.varve.sr.block.CrashMedium;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
 

@@ -5,8 +5,15 @@ package dev.varve.sr.lvm.shared;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.varve.sr.block.BlockMedium;
+import dev.varve.sr.lvm.ForwardingMedium;
+
 import org.junit.jupiter.api.Test;
 
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 
@@ -33,6 +40,12 @@ class SharedClaimsSimulationTest {
 
     private static SharedModel simulate(
             long seed, boolean reservations, boolean forces, boolean heedless) {
+        return simulate(
+                seed,
+                new SharedHost.Habits(reservations, forces, heedless, (medium, _) -> medium));
+    }
+
+    private static SharedModel simulate(long seed, SharedHost.Habits habits) {
         SharedWorld world = new SharedWorld(seed, SETTINGS);
         SharedModel model = new SharedModel();
         SharedMedium.Device device = new SharedMedium.Device(ClaimArea.bytes(HOSTS + 1));
@@ -43,14 +56,12 @@ class SharedClaimsSimulationTest {
                 new UUID(1, 1),
                 SharedHost.SR);
         for (int i = 0; i < HOSTS; i++) {
-            SharedHost.Habits habits = new SharedHost.Habits(reservations, forces, heedless);
             new SharedHost(world, device, model, i, HOSTS, 0, habits).start();
         }
         try {
             world.run(STEPS, model::check);
         } catch (RuntimeException | AssertionError e) {
-            throw new AssertionError(
-                    "seed %d, reservations %s, forced %s".formatted(seed, reservations, forces), e);
+            throw new AssertionError("seed %d, %s".formatted(seed, habits), e);
         }
         return model;
     }
@@ -81,17 +92,115 @@ class SharedClaimsSimulationTest {
         assertTrue(restarts > 5 * SEEDS, "restarts " + restarts);
     }
 
-    /** The simulation finds two hosts with one disk when hosts go by claims that they have lost. */
-    @Test
-    void findsHostsThatDoNotStop() {
+    // ---- what must not go well, and is found
+
+    private static void assertFound(SharedHost.Habits habits) {
         AssertionError failure =
                 assertThrows(
                         AssertionError.class,
                         () -> {
                             for (int seed = 0; seed < SEEDS; seed++) {
-                                simulate(FIRST + seed, false, true, true);
+                                simulate(FIRST + seed, habits);
                             }
                         });
         assertTrue(failure.getCause().getMessage().contains("beside"), failure.toString());
+    }
+
+    /** Hosts that go by claims that they have lost. */
+    @Test
+    void findsHostsThatDoNotStop() {
+        assertFound(new SharedHost.Habits(false, true, true, (medium, _) -> medium));
+    }
+
+    /** Hosts that take others for dead without looking whether they say that they live. */
+    @Test
+    void findsHostsThatDoNotLookAtTheBeatsOfOthers() {
+        assertFound(new SharedHost.Habits(false, true, false, (medium, _) -> new Deaf(medium)));
+    }
+
+    /** Hosts that go by what they saw before they wrote, as those with a cache would. */
+    @Test
+    void findsHostsThatLookBeforeTheyWrite() {
+        assertFound(new SharedHost.Habits(false, false, false, Late::new));
+    }
+
+    /** Changes what is read of the records of hosts. */
+    private abstract static class Sight extends ForwardingMedium {
+        private static final int UNIT = 4096;
+
+        Sight(BlockMedium next) {
+            super(next);
+        }
+
+        /** What a host sees of a record, or of a place where none has ever been. */
+        abstract byte[] seen(long at, byte[] block);
+
+        @Override
+        public byte[] read(long offset, int length) {
+            byte[] bytes = next.read(offset, length);
+            long end = (HOSTS + 2L) * UNIT;
+            for (int done = 0; offset % UNIT == 0 && done < length; done += UNIT) {
+                if (offset + done >= UNIT && offset + done < end) {
+                    int part = Math.min(UNIT, length - done);
+                    byte[] block = Arrays.copyOfRange(bytes, done, done + part);
+                    System.arraycopy(seen(offset + done, block), 0, bytes, done, part);
+                }
+            }
+            return bytes;
+        }
+
+        static Optional<HostRecord> record(byte[] block) {
+            byte[] sector = Arrays.copyOf(block, Wire.SECTOR);
+            return Wire.isZero(sector)
+                    ? Optional.empty()
+                    : HostRecord.parse(sector, SharedHost.SR);
+        }
+    }
+
+    /** All hosts seem to be silent. */
+    private static final class Deaf extends Sight {
+        Deaf(BlockMedium next) {
+            super(next);
+        }
+
+        @Override
+        byte[] seen(long at, byte[] block) {
+            return record(block)
+                    .map(record -> Arrays.copyOf(silent(record).encode(), block.length))
+                    .orElse(block);
+        }
+
+        private static HostRecord silent(HostRecord record) {
+            return new HostRecord(
+                    record.sr(),
+                    record.host(),
+                    record.holder(),
+                    record.incarnation(),
+                    0,
+                    record.taken(),
+                    record.table(),
+                    record.lastEpoch(),
+                    record.key(),
+                    record.request(),
+                    record.answered());
+        }
+    }
+
+    /** Others are seen as they were the last time. */
+    private static final class Late extends Sight {
+        private final UUID host;
+        private final Map<Long, byte[]> last = new HashMap<>();
+
+        Late(BlockMedium next, UUID host) {
+            super(next);
+            this.host = host;
+        }
+
+        @Override
+        byte[] seen(long at, byte[] block) {
+            boolean own = record(block).map(HostRecord::host).filter(host::equals).isPresent();
+            byte[] before = last.put(at, block);
+            return own || before == null || before.length != block.length ? block : before;
+        }
     }
 }

@@ -226,6 +226,23 @@ class SharedClaimsTest {
         assertFails(ErrorCode.SR_VDI_IN_USE, () -> again.acquire(DISK, Mode.READ));
     }
 
+    /** Who waits for it to be allowed to go on has to know that it never is. */
+    @Test
+    void hostThatHasStoppedTellsThatItIsOut() {
+        SharedClaims dead = host(1);
+        SharedClaims ours = host(2);
+        List<Boolean> lost = new ArrayList<>();
+        dead.onFence(fenced -> lost.add(fenced && dead.isLost()));
+        time.meanwhile(ours::beat);
+        dead.acquire(DISK, Mode.WRITE);
+        time.pass(SETTINGS.termNanos() / 3 + 1);
+        dead.checkFence();
+        ours.beat();
+        ours.force(uuid(1));
+        assertFails(ErrorCode.SR_UNAVAILABLE, dead::beat);
+        assertEquals(List.of(false, true), lost);
+    }
+
     /** The one who put it out may be gone by then. */
     @Test
     void hostThatIsOutStaysOutWhenTheOtherOneLeaves() {

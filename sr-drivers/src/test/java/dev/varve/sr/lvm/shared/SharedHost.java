@@ -4,6 +4,7 @@ package dev.varve.sr.lvm.shared;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
+import dev.varve.sr.block.BlockMedium;
 import dev.varve.sr.host.Holder;
 import dev.varve.sr.spi.Claims.Claim;
 import dev.varve.sr.spi.Claims.Mode;
@@ -20,6 +21,7 @@ import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
 import java.util.zip.CRC32;
 
 /**
@@ -35,8 +37,13 @@ final class SharedHost implements Waiting {
      * @param reservations whether the device keeps hosts from writing
      * @param forces whether persons free the claims of hosts now and then
      * @param heedless whether hosts go on when they should stop, which must not go well
+     * @param sight what a host has instead of the device
      */
-    record Habits(boolean reservations, boolean forces, boolean heedless) {}
+    record Habits(
+            boolean reservations,
+            boolean forces,
+            boolean heedless,
+            BiFunction<BlockMedium, UUID, BlockMedium> sight) {}
 
     private record Held(Claim claim, SharedModel.Use use) {}
 
@@ -107,7 +114,7 @@ final class SharedHost implements Waiting {
         SharedMedium medium = new SharedMedium(world, device, fiber, number, habits.reservations());
         fiber.hasty = true;
         Holder holder = new Holder("boot " + number + "/" + life, "pid:[1]", 1, life);
-        ClaimArea area = ClaimArea.open(medium, 0);
+        ClaimArea area = ClaimArea.open(habits.sight().apply(medium, uuid(number)), 0);
         claims =
                 SharedClaims.attach(
                         area,

@@ -1,6 +1,6 @@
 // Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
 
-package dev.varve.sr.multipath;
+package dev.varve.sr.contract;
 
 import dev.varve.vdi.block.BlockRequest;
 import dev.varve.vdi.block.BufferPool;
@@ -14,20 +14,20 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** A lane without files, whose thread is the test's and whose time moves when the test says so. */
-final class ManualLane implements IoContext, Clock {
+public final class ManualLane implements IoContext, Clock {
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
     private final PriorityQueue<LaneTimer> timers = new PriorityQueue<>();
     private long now = 1_000_000_000L;
 
     /** Runs what others have given. */
-    void pump() {
+    public void pump() {
         for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
             task.run();
         }
     }
 
     /** Lets time go by. */
-    void advance(long nanos) {
+    public void advance(long nanos) {
         now += nanos;
         while (!timers.isEmpty() && timers.peek().dueNanos() <= now) {
             timers.poll().fire();

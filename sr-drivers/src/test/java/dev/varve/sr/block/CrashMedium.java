@@ -1,9 +1,8 @@
 // Copyright the Varve authors. Licensed under the Apache License 2.0; see LICENSE.
 
-package dev.varve.sr.lvm;
+package dev.varve.sr.block;
 
-import dev.varve.sr.block.BlockMedium;
-import dev.varve.sr.block.Reservations;
+import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.block.BlockDevice;
 
 import java.util.ArrayList;
@@ -15,64 +14,96 @@ import java.util.Optional;
 import java.util.Random;
 
 /**
- * A disk in memory that is full of the data of somebody else at first, and of which a crash keeps
- * any of the blocks that were written since the last flush. What is discarded is lost at once,
- * whatever happens afterwards: that is the worst that a disk may do.
+ * A device in memory of which a crash keeps any of the blocks that were written since the last
+ * flush, each as one of the writes to it has left it. What is discarded is lost at once, whatever
+ * happens afterwards: that is the worst that a device may do.
  *
  * <p><b>Threads:</b> one at a time.
  */
-final class CrashDisk implements BlockMedium {
-    /** What was on the disk before. */
-    static final byte OTHERS = (byte) 0xaa;
-
+public final class CrashMedium implements BlockMedium {
     private static final byte DISCARDED = (byte) 0xdd;
 
     private record Written(long block, byte[] bytes) {}
 
+    private final String name;
     private final long sizeBytes;
     private final int blockBytes;
+    private final byte fill;
     private final Map<Long, byte[]> durable;
     private final Map<Long, byte[]> now;
     private final List<Written> pending = new ArrayList<>();
     private Runnable afterWrite = () -> {};
+    private boolean broken;
 
-    CrashDisk(long sizeBytes, int blockBytes) {
-        this(sizeBytes, blockBytes, Map.of());
+    /** Full of zeros. */
+    public CrashMedium(String name, long sizeBytes, int blockBytes) {
+        this(name, sizeBytes, blockBytes, (byte) 0);
     }
 
-    private CrashDisk(long sizeBytes, int blockBytes, Map<Long, byte[]> contents) {
+    /**
+     * @param fill what is in every byte at first
+     */
+    public CrashMedium(String name, long sizeBytes, int blockBytes, byte fill) {
+        this(name, sizeBytes, blockBytes, fill, Map.of());
+    }
+
+    private CrashMedium(
+            String name, long sizeBytes, int blockBytes, byte fill, Map<Long, byte[]> contents) {
+        this.name = name;
         this.sizeBytes = sizeBytes;
         this.blockBytes = blockBytes;
+        this.fill = fill;
         this.durable = new HashMap<>(contents);
         this.now = new HashMap<>(contents);
     }
 
-    /** The same disk, as it is now, for somebody else. */
-    CrashDisk copy() {
-        return new CrashDisk(sizeBytes, blockBytes, now);
+    // ---- for tests
+
+    /** The same device, as it is now, for somebody else. */
+    public CrashMedium copy() {
+        return new CrashMedium(name, sizeBytes, blockBytes, fill, now);
     }
 
-    /** What is to happen after each write and each flush. */
-    void afterWrite(Runnable action) {
+    /** What is to happen after each write, while it may still be lost, and after each flush. */
+    public void afterWrite(Runnable action) {
         afterWrite = action;
     }
 
-    /** The disk after a crash that kept none, all or any of what it could lose. */
-    List<CrashDisk> survivors(Random random, int coins) {
-        List<CrashDisk> survivors = new ArrayList<>();
-        survivors.add(survivor(List.of()));
+    /** Has all writes and flushes fail from now on, or be well again. */
+    public void setBroken(boolean isBroken) {
+        broken = isBroken;
+    }
+
+    /** How many blocks a crash could lose now. */
+    public int pendingBlocks() {
+        return pending.size();
+    }
+
+    /** The device after a crash that kept the first so many of the blocks that it could lose. */
+    public CrashMedium keepFirst(int blocks) {
+        return survivor(pending.subList(0, blocks));
+    }
+
+    /** The device after a crash that kept any of the blocks that it could lose. */
+    public CrashMedium keepAny(Random random) {
+        return survivor(pending.stream().filter(_ -> random.nextBoolean()).toList());
+    }
+
+    /** The device after a crash that kept none, all, or several times any of these blocks. */
+    public List<CrashMedium> survivors(Random random, int coins) {
+        List<CrashMedium> survivors = new ArrayList<>();
+        survivors.add(keepFirst(0));
         if (!pending.isEmpty()) {
-            survivors.add(survivor(pending));
+            survivors.add(keepFirst(pending.size()));
             for (int i = 0; i < coins; i++) {
-                survivors.add(
-                        survivor(pending.stream().filter(w -> random.nextBoolean()).toList()));
+                survivors.add(keepAny(random));
             }
         }
         return survivors;
     }
 
-    private CrashDisk survivor(List<Written> kept) {
-        CrashDisk survivor = new CrashDisk(sizeBytes, blockBytes, durable);
+    private CrashMedium survivor(List<Written> kept) {
+        CrashMedium survivor = new CrashMedium(name, sizeBytes, blockBytes, fill, durable);
         for (Written written : kept) {
             survivor.durable.put(written.block(), written.bytes());
             survivor.now.put(written.block(), written.bytes());
@@ -80,9 +111,25 @@ final class CrashDisk implements BlockMedium {
         return survivor;
     }
 
+    /** Changes a byte behind the back of everyone. */
+    public void damage(long offset) {
+        byte[] bytes = block(offset / blockBytes).clone();
+        bytes[(int) (offset % blockBytes)] ^= 0x55;
+        now.put(offset / blockBytes, bytes);
+        durable.put(offset / blockBytes, bytes);
+    }
+
+    private void requireWell() {
+        if (broken) {
+            throw ErrorCode.SR_IO_ERROR.because(name + " is broken");
+        }
+    }
+
+    // ---- as a medium
+
     @Override
     public String name() {
-        return "the disk";
+        return name;
     }
 
     @Override
@@ -104,7 +151,7 @@ final class CrashDisk implements BlockMedium {
         byte[] bytes = now.get(block);
         if (bytes == null) {
             bytes = new byte[blockBytes];
-            Arrays.fill(bytes, OTHERS);
+            Arrays.fill(bytes, fill);
         }
         return bytes;
     }
@@ -124,6 +171,7 @@ final class CrashDisk implements BlockMedium {
 
     @Override
     public void write(long offset, byte[] data) {
+        requireWell();
         for (int done = 0; done < data.length; ) {
             long at = offset + done;
             int from = (int) (at % blockBytes);
@@ -143,6 +191,7 @@ final class CrashDisk implements BlockMedium {
 
     @Override
     public void flush() {
+        requireWell();
         pending.forEach(written -> durable.put(written.block(), written.bytes()));
         pending.clear();
         afterWrite.run();
@@ -150,6 +199,7 @@ final class CrashDisk implements BlockMedium {
 
     @Override
     public void zero(long offset, long length) {
+        requireWell();
         byte[] zeros = new byte[blockBytes];
         for (long done = 0; done < length; done += blockBytes) {
             put((offset + done) / blockBytes, zeros);
