@@ -45,6 +45,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p><b>Threads:</b> {@link #state} from any; everything else under {@link #lock}.
  */
 final class LvmGroup {
+    private static final long NEVER = -1;
+
     final ReentrantLock lock = new ReentrantLock();
 
     private final LvmAccess access;
@@ -58,7 +60,10 @@ final class LvmGroup {
     private ManagementVolume management;
     private boolean managementStale;
     private boolean stale = true;
-    private boolean owned;
+
+    /** {@link GroupOwner#since} when the group was last read; -1 when this was not the owner. */
+    private long ownedSince = NEVER;
+
     private volatile GroupState state;
     private volatile Optional<String> readOnly = Optional.empty();
 
@@ -149,12 +154,20 @@ final class LvmGroup {
 
     // ---- reading
 
+    /** Whether no other daemon can have changed the group since it was last read here. */
+    boolean isCurrent() {
+        return !stale
+                && ownedSince != NEVER
+                && access.owner().isOwner()
+                && access.owner().since() == ownedSince;
+    }
+
     /** Reads what has changed on the medium since it was last read here. */
     void refresh() {
-        boolean owner = access.owner().isOwner();
+        long since = access.owner().isOwner() ? access.owner().since() : NEVER;
         // Whoever owned the group before has changed what is only written by the owner.
-        stale |= owner && !owned;
-        owned = owner;
+        stale |= since != NEVER && since != ownedSince;
+        ownedSince = since;
         VolumeGroup before = metadata.group();
         VolumeGroup now = metadata.reread();
         if (now != before) {
@@ -454,7 +467,7 @@ final class LvmGroup {
     void letGo() {
         freed.close();
         boolean noted = log == null || log.managementChecksum().isPresent();
-        if (noted || management == null || stale || managementStale || !owned) {
+        if (noted || management == null || stale || managementStale || ownedSince == NEVER) {
             return;
         }
         if (readOnlyReason().isEmpty() && access.owner().isOwner()) {

@@ -30,6 +30,11 @@ final class OwnerOnDemand implements GroupOwner {
     }
 
     @Override
+    public long since() {
+        return ownership.since();
+    }
+
+    @Override
     public void asOwner(Runnable work) {
         if (!ownership.isOwner()) {
             become();

@@ -50,6 +50,12 @@ public final class Ownership implements GroupOwner {
         return claims.own().isTaken(claims.area().sr()) && !claims.isFenced();
     }
 
+    /** The epoch of the claim, which is a new one with each claim. */
+    @Override
+    public long since() {
+        return claims.own().claim(claims.area().sr()).map(Entry::epoch).orElse(0L);
+    }
+
     @Override
     public void asOwner(Runnable work) {
         claims.maintenance().readLock().lock();
