@@ -5,6 +5,7 @@ package dev.varve.vdi.disk;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.store.StoreFeature;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
@@ -57,6 +58,24 @@ final class Allocation {
         StoreVolume volume = store.open(id, writable);
         boolean keeps = writable && !store.features().contains(StoreFeature.SPARSE);
         return keeps ? new KeptVolume(volume) : volume;
+    }
+
+    /**
+     * How large the volume of a new image is made, in bytes: so that the image fits into it, and all
+     * that will ever be written when it is thick.
+     *
+     * @param attributes those that the volume gets
+     * @param isWritten whether the image is going to be written
+     */
+    long newBytes(
+            Map<String, String> attributes,
+            ImageFormat format,
+            ImageSpec spec,
+            boolean isWritten) {
+        long empty = format.emptyBytes(spec);
+        return isWritten && isThick(attributes)
+                ? Math.max(empty, format.fullBytes(spec.sizeBytes()))
+                : empty;
     }
 
     /**

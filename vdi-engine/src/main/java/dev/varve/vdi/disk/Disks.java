@@ -187,9 +187,10 @@ public final class Disks implements DiskService {
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, spec.uuid());
         VolumeId wanted = new VolumeId(spec.kind(), spec.uuid());
         refuseExisting(spec.uuid());
-        store.commit(List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
+        ImageSpec image = ImageSpec.plain(spec.uuid(), size);
+        store.commit(List.of(newVolume(incoming, DiskAttributes.of(spec), format, image)));
         try {
-            makeImage(incoming, format, ImageSpec.plain(spec.uuid(), size), operation);
+            makeImage(incoming, format, image, operation);
             content.ifPresent(source -> fill(spec.uuid(), incoming, format, source, operation));
             store.commit(List.of(new VolumeChange.Rename(incoming, wanted)));
         } catch (RuntimeException | Error e) {
@@ -197,6 +198,13 @@ public final class Disks implements DiskService {
             throw e;
         }
         return inspect(spec.uuid(), operation);
+    }
+
+    /** As large as the image needs, so that no other change has to make it so large. */
+    private VolumeChange newVolume(
+            VolumeId id, Map<String, String> attributes, ImageFormat format, ImageSpec image) {
+        long bytes = parents.allocation().newBytes(attributes, format, image, true);
+        return new VolumeChange.Create(id, bytes, attributes);
     }
 
     private void refuseExisting(UUID vdi) {
@@ -314,9 +322,10 @@ public final class Disks implements DiskService {
         ImageFormat format = format(disk.id().kind());
         long size = inspect(vdi, operation).virtualSizeBytes();
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, random.uuid());
-        store.commit(List.of(new VolumeChange.Create(incoming, 0, disk.attributes())));
+        ImageSpec image = ImageSpec.plain(incoming.uuid(), size);
+        store.commit(List.of(newVolume(incoming, disk.attributes(), format, image)));
         try {
-            makeImage(incoming, format, ImageSpec.plain(incoming.uuid(), size), operation);
+            makeImage(incoming, format, image, operation);
             fill(vdi, incoming, format, content, operation);
             operation.checkpoint();
             return lock.beside(() -> putInPlace(incoming, disk.id(), operation));

@@ -78,6 +78,13 @@ final class ImageBranches {
         }
     }
 
+    /**
+     * An image that is made.
+     *
+     * @param isWritten whether it is going to be written
+     */
+    private record NewImage(VolumeId id, ImageSpec spec, boolean isWritten) {}
+
     /** What happens to a source. */
     private static final class Plan {
         final Branch branch;
@@ -88,6 +95,12 @@ final class ImageBranches {
         VolumeId base;
 
         VolumeId newLeaf;
+
+        /** The image with the content of the disk. */
+        NewImage image;
+
+        /** For a split: the disk's new leaf. */
+        NewImage leafImage;
 
         /** For a split of an active disk: its new leaf. */
         OpenLayer child;
@@ -144,6 +157,9 @@ final class ImageBranches {
                 boolean alone = branches.size() == 1;
                 boolean mayStay = alone && !finish.splits(branch.source().id().uuid());
                 plans.add(plan(branch, mayStay, operation));
+            }
+            for (Plan plan : plans) {
+                describeImages(plan, operation);
             }
             makeVolumes(plans);
             for (Plan plan : plans) {
@@ -221,25 +237,27 @@ final class ImageBranches {
         List<VolumeChange> changes = new ArrayList<>();
         for (Plan plan : plans) {
             Branch branch = plan.branch;
-            changes.add(new VolumeChange.Create(branch.incoming(), 0, branch.attributes()));
+            changes.add(newVolume(plan, plan.image, branch.attributes()));
             if (plan.isSplit()) {
-                changes.add(new VolumeChange.Create(plan.newLeaf, 0, branch.source().attributes()));
+                changes.add(newVolume(plan, plan.leafImage, branch.source().attributes()));
             }
         }
         store.commit(changes);
     }
 
-    private void makeImages(Plan plan, Operation operation) {
+    /** As large as the image needs, so that no other change has to make it so large. */
+    private VolumeChange newVolume(Plan plan, NewImage image, Map<String, String> attributes) {
+        long bytes =
+                parents.allocation()
+                        .newBytes(attributes, plan.format, image.spec(), image.isWritten());
+        return new VolumeChange.Create(image.id(), bytes, attributes);
+    }
+
+    private void describeImages(Plan plan, Operation operation) {
         Branch branch = plan.branch;
         ImageInfo leaf = leafInfo(plan, operation);
         if (!plan.isSplit()) {
-            makeImage(
-                    plan,
-                    branch.incoming(),
-                    leaf.sizeBytes(),
-                    branch.maximumBytes(),
-                    leaf.parent(),
-                    operation);
+            plan.image = image(branch.incoming(), leaf, branch.maximumBytes(), leaf.parent());
             return;
         }
         UUID image =
@@ -251,10 +269,25 @@ final class ImageBranches {
                                                         + branch.source().id().uuid()
                                                         + " has no UUID"));
         Optional<ParentLink> link = Optional.of(new ParentLink(store.nameOf(plan.base), image));
-        makeImage(
-                plan, branch.incoming(), leaf.sizeBytes(), branch.maximumBytes(), link, operation);
-        makeImage(plan, plan.newLeaf, leaf.sizeBytes(), Long.MAX_VALUE, link, operation);
-        if (plan.active.isPresent()) {
+        plan.image = image(branch.incoming(), leaf, branch.maximumBytes(), link);
+        plan.leafImage = image(plan.newLeaf, leaf, Long.MAX_VALUE, link);
+    }
+
+    private NewImage image(
+            VolumeId id, ImageInfo leaf, long maximumBytes, Optional<ParentLink> parent) {
+        long size = leaf.sizeBytes();
+        return new NewImage(
+                id,
+                new ImageSpec(random.uuid(), size, Math.max(size, maximumBytes), parent),
+                maximumBytes > 0);
+    }
+
+    private void makeImages(Plan plan, Operation operation) {
+        makeImage(plan.format, plan.image, operation);
+        if (plan.isSplit()) {
+            makeImage(plan.format, plan.leafImage, operation);
+        }
+        if (plan.isSplit() && plan.active.isPresent()) {
             plan.child =
                     engine.openBeside(
                             plan.active.get(),
@@ -273,21 +306,13 @@ final class ImageBranches {
         }
     }
 
-    private void makeImage(
-            Plan plan,
-            VolumeId id,
-            long sizeBytes,
-            long maximumBytes,
-            Optional<ParentLink> parent,
-            Operation operation) {
-        ImageSpec spec =
-                new ImageSpec(random.uuid(), sizeBytes, Math.max(sizeBytes, maximumBytes), parent);
-        try (OpenVolume open = engine.open(parents.open(id, true), true)) {
+    private void makeImage(ImageFormat format, NewImage image, Operation operation) {
+        try (OpenVolume open = engine.open(parents.open(image.id(), true), true)) {
             BlockAccess access = open.access(operation);
-            if (maximumBytes > 0) {
-                parents.allocation().makeRoom(access, id, plan.format, sizeBytes);
+            if (image.isWritten()) {
+                parents.allocation().makeRoom(access, image.id(), format, image.spec().sizeBytes());
             }
-            plan.format.create(access, spec, operation);
+            format.create(access, image.spec(), operation);
         }
     }
 

@@ -33,6 +33,12 @@ public interface ImageFormat {
      */
     long fullBytes(long sizeBytes);
 
+    /**
+     * How large a volume has to be, in bytes, for an image that {@link #create} makes. A volume
+     * that is made so large need not grow for it.
+     */
+    long emptyBytes(ImageSpec spec);
+
     /** Whether the volume holds an image of this format, as far as its first bytes tell. */
     boolean probe(BlockAccess access);
 

@@ -170,7 +170,17 @@ public final class VhdFormat implements ImageFormat {
     }
 
     /** What a new image consists of before its first block. */
-    private record Layout(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {}
+    private record Layout(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
+        /** With the footer at the end. */
+        long volumeBytes() {
+            return end + VhdFooter.BYTES;
+        }
+    }
+
+    @Override
+    public long emptyBytes(ImageSpec spec) {
+        return layout(spec).volumeBytes();
+    }
 
     private Layout layout(ImageSpec spec) {
         long blocks =
@@ -238,8 +248,8 @@ public final class VhdFormat implements ImageFormat {
         VhdFooter.Type type =
                 spec.parent().isEmpty() ? VhdFooter.Type.DYNAMIC : VhdFooter.Type.DIFFERENCING;
         VhdFooter footer = newFooter(spec.uuid(), spec.sizeBytes(), type, VhdFooter.BYTES);
-        access.grow(layout.end() + VhdFooter.BYTES);
-        access.shrink(layout.end() + VhdFooter.BYTES);
+        access.grow(layout.volumeBytes());
+        access.shrink(layout.volumeBytes());
         writeTable(access, header, operation);
         byte[] bits = new byte[Batmap.usedBytes(spec.sizeBytes(), header.blockBytes())];
         access.write(Batmap.headerOffset(header), batmap.encode(bits));
