@@ -44,6 +44,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p><b>Threads:</b> {@link #state} from any; everything else under {@link #lock}.
  */
 final class LvmGroup {
+    /** How much is zeroed at a time. */
+    private static final long ZERO_BYTES = 8L << 20;
+
     final ReentrantLock lock = new ReentrantLock();
 
     private final LvmAccess access;
@@ -285,7 +288,7 @@ final class LvmGroup {
             long offset = offsetOf(run.pv(), run.start());
             long length = run.count() * state.group().extentBytes();
             freed.take(offset, length);
-            medium.zero(offset, length);
+            zero(offset, length);
         }
         written.write();
         VolumeGroup next = edit.done();
@@ -294,6 +297,16 @@ final class LvmGroup {
         took(change.records);
         for (ExtentRun run : edit.freed()) {
             freed.add(offsetOf(run.pv(), run.start()), run.count() * state.group().extentBytes());
+        }
+    }
+
+    /**
+     * One piece after the other, so that a request of a guest that comes meanwhile waits for one of
+     * them and not for all that its disk grows by.
+     */
+    private void zero(long offset, long length) {
+        for (long done = 0; done < length; done += ZERO_BYTES) {
+            medium.zero(offset + done, Math.min(ZERO_BYTES, length - done));
         }
     }
 

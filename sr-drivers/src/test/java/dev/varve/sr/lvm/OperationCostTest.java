@@ -18,6 +18,8 @@ import dev.varve.vdi.disk.SnapshotSpec;
 import dev.varve.vdi.disk.VdiSpec;
 import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.engine.VdiEngine;
+import dev.varve.vdi.store.StoreVolume;
+import dev.varve.vdi.store.VolumeId;
 import dev.varve.vdi.store.VolumeKind;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.RandomSource;
@@ -52,6 +54,7 @@ class OperationCostTest {
     private final Operation operation = Operation.unbounded("test", clock);
     private final AtomicInteger flushes = new AtomicInteger();
     private final AtomicLong zeroed = new AtomicLong();
+    private final AtomicLong longestZero = new AtomicLong();
     private BlockMedium medium;
     private LvmVolumeStore store;
     private VdiEngine engine;
@@ -72,6 +75,7 @@ class OperationCostTest {
         @Override
         public void zero(long offset, long length) {
             zeroed.addAndGet(length);
+            longestZero.accumulateAndGet(length, Math::max);
             next.zero(offset, length);
         }
 
@@ -188,6 +192,18 @@ class OperationCostTest {
         List<SnapshotSpec> wanted = List.of(new SnapshotSpec(disk, UUID.randomUUID()));
         assertEquals(
                 new Cost(5, 2, EXTENT), costOf(() -> disks.snapshot(wanted, operation)));
+    }
+
+    /** Requests of guests come between the pieces. */
+    @Test
+    void whatADiskGrowsByIsZeroedInPieces() {
+        VolumeId id = new VolumeId(VolumeKind.VHD, create());
+        try (StoreVolume volume = store.open(id, true)) {
+            long size = volume.device().geometry().sizeBytes();
+            Cost cost = costOf(() -> volume.grow(size + 1).toCompletableFuture().join());
+            assertEquals(new Cost(2, 1, LvmStoreSettings.DEFAULT.leastStepBytes()), cost);
+        }
+        assertEquals(8 << 20, longestZero.get());
     }
 
     @Test
