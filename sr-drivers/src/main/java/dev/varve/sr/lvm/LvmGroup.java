@@ -47,6 +47,9 @@ import java.util.concurrent.locks.ReentrantLock;
 final class LvmGroup {
     private static final long NEVER = -1;
 
+    /** How much is zeroed at a time. */
+    private static final long ZERO_BYTES = 8L << 20;
+
     final ReentrantLock lock = new ReentrantLock();
 
     private final LvmAccess access;
@@ -302,7 +305,7 @@ final class LvmGroup {
             long offset = offsetOf(run.pv(), run.start());
             long length = run.count() * state.group().extentBytes();
             freed.take(offset, length);
-            medium.zero(offset, length);
+            zero(offset, length);
         }
         written.write();
         VolumeGroup next = edit.done();
@@ -334,6 +337,16 @@ final class LvmGroup {
             if (!unlocked.get()) {
                 lock.unlock();
             }
+        }
+    }
+
+    /**
+     * One piece after the other, so that a request of a guest that comes meanwhile waits for one of
+     * them and not for all that its disk grows by.
+     */
+    private void zero(long offset, long length) {
+        for (long done = 0; done < length; done += ZERO_BYTES) {
+            medium.zero(offset + done, Math.min(ZERO_BYTES, length - done));
         }
     }
 
