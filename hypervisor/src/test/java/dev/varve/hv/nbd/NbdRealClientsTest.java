@@ -11,6 +11,7 @@ import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.store.VolumeKind;
 
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,8 +43,16 @@ class NbdRealClientsTest {
 
     private static final InetAddress LOOPBACK = InetAddress.getLoopbackAddress();
 
+    @TempDir static Path keys;
+    private static TestCertificate certificate;
+
     @TempDir Path directory;
     private ServedRepository repository;
+
+    @BeforeAll
+    static void makeCertificate() throws Exception {
+        certificate = new TestCertificate(keys);
+    }
 
     private void start(EngineContext.Backend backend) {
         repository = new ServedRepository(directory, backend);
@@ -264,8 +273,6 @@ class NbdRealClientsTest {
     void libnbdCopiesThereAndBackUnderTls(EngineContext.Backend backend) throws Exception {
         Tool.require("nbdcopy", "nbdinfo");
         start(backend);
-        TestCertificate certificate =
-                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
         ActiveVdi vdi = serveSmall();
         InetSocketAddress address = listen(Optional.of(certificate.server));
         String uri = uri("nbds", address, vdi, certificate.directory);
@@ -303,8 +310,6 @@ class NbdRealClientsTest {
     void fioVerifiesWhatItWroteUnderTls() throws Exception {
         Tool.require("fio");
         start(EngineContext.Backend.AUTO);
-        TestCertificate certificate =
-                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
         ActiveVdi vdi = serveSmall();
         InetSocketAddress address = listen(Optional.of(certificate.server));
         String uri = uri("nbds", address, vdi, null) + "?tls-verify-peer=false";
@@ -327,8 +332,6 @@ class NbdRealClientsTest {
     void qemuWritesZeroesAndDiscardsUnderTls() throws Exception {
         Tool.require("qemu-io", "qemu-img");
         start(EngineContext.Backend.AUTO);
-        TestCertificate certificate =
-                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
         ActiveVdi vdi = serveSmall();
         InetSocketAddress address = listen(Optional.of(certificate.server));
         String credentials = "tls-creds-x509,id=tls0,endpoint=client,dir=" + certificate.directory;
