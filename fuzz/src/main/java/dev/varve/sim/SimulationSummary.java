@@ -10,7 +10,7 @@ import java.util.TreeMap;
 /**
  * Runs simulations and keeps count of what they did and found.
  *
- * <p><b>Threads:</b> one.
+ * <p><b>Threads:</b> any. Each simulation is on the thread of its caller; several may run at once.
  */
 public final class SimulationSummary {
     private final Map<String, TreeCounts> trees = new TreeMap<>();
@@ -25,30 +25,38 @@ public final class SimulationSummary {
     public void runDisk(Seed seed) {
         try {
             Simulation.Outcome outcome = Simulation.run(seed);
-            diskPowerLosses += outcome.powerLosses();
+            count(() -> diskPowerLosses += outcome.powerLosses());
         } catch (SimulationFailure e) {
-            failures.add(e.getMessage());
+            count(() -> failures.add(e.getMessage()));
         }
-        disks++;
+        count(() -> disks++);
     }
 
     /** Runs the simulation of trees of disks. */
     public void runTrees(Seed seed) {
         try {
             TreeSimulation.Outcome outcome = TreeSimulation.run(seed);
-            trees.computeIfAbsent(outcome.store(), store -> new TreeCounts()).add(outcome.counts());
+            count(() -> countTrees(outcome));
         } catch (SimulationFailure e) {
-            failures.add(e.getMessage());
+            count(() -> failures.add(e.getMessage()));
         }
     }
 
+    private void countTrees(TreeSimulation.Outcome outcome) {
+        trees.computeIfAbsent(outcome.store(), store -> new TreeCounts()).add(outcome.counts());
+    }
+
+    private synchronized void count(Runnable what) {
+        what.run();
+    }
+
     /** What was found, each with the command that shows it again. */
-    public List<String> failures() {
+    public synchronized List<String> failures() {
         return List.copyOf(failures);
     }
 
     /** One line for each kind of store, and one for single disks. */
-    public List<String> lines() {
+    public synchronized List<String> lines() {
         List<String> lines = new ArrayList<>();
         if (disks > 0) {
             lines.add(

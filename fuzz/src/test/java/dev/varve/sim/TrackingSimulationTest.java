@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
@@ -48,15 +49,23 @@ class TrackingSimulationTest {
     }
 
     private static TrackingSimulation.Counts run(long first, int count, boolean merges) {
-        List<String> failures = new ArrayList<>();
+        List<String> failures = Collections.synchronizedList(new ArrayList<>());
         TrackingSimulation.Counts counts = new TrackingSimulation.Counts();
-        for (long seed = first; seed < first + count && failures.size() < MOST_FAILURES; seed++) {
-            try {
-                counts.add(TrackingSimulation.run(new Seed(seed), TreeSabotage.NONE, merges));
-            } catch (SimulationFailure e) {
-                failures.add(e.getMessage());
-            }
-        }
+        Seeds.each(
+                first,
+                count,
+                seed -> {
+                    try {
+                        TrackingSimulation.Counts one =
+                                TrackingSimulation.run(new Seed(seed), TreeSabotage.NONE, merges);
+                        synchronized (counts) {
+                            counts.add(one);
+                        }
+                    } catch (SimulationFailure e) {
+                        failures.add(e.getMessage());
+                    }
+                    return failures.size() < MOST_FAILURES;
+                });
         System.out.printf("tracked disks, %d seeds from %d on: %s%n", count, first, counts);
         assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
         return counts;
@@ -124,14 +133,18 @@ class TrackingSimulationTest {
     }
 
     private static void assertFound(TreeSabotage sabotage) {
-        for (long seed = 1; seed <= CANARY_SEEDS; seed++) {
-            try {
-                TrackingSimulation.run(new Seed(seed), sabotage, false);
-            } catch (SimulationFailure found) {
-                assertTrue(found.getMessage().contains("not told as changed"), found.getMessage());
-                return;
-            }
+        assertTrue(
+                Seeds.any(CANARY_SEEDS, seed -> finds(new Seed(seed), sabotage)),
+                () -> "the defect was not found in " + CANARY_SEEDS + " simulations");
+    }
+
+    private static boolean finds(Seed seed, TreeSabotage sabotage) {
+        try {
+            TrackingSimulation.run(seed, sabotage, false);
+            return false;
+        } catch (SimulationFailure found) {
+            assertTrue(found.getMessage().contains("not told as changed"), found.getMessage());
+            return true;
         }
-        throw new AssertionError("the defect was not found in " + CANARY_SEEDS + " simulations");
     }
 }

@@ -316,15 +316,18 @@ class TreeCanaryTest {
     }
 
     private static void assertFound(Supplier<TreeSabotage> sabotage) {
-        boolean found = false;
-        for (long seed = 1; seed <= SEEDS && !found; seed++) {
-            try {
-                TreeSimulation.run(new Seed(seed), sabotage.get());
-            } catch (SimulationFailure e) {
-                found = true;
-            }
+        assertTrue(
+                Seeds.any(SEEDS, seed -> finds(new Seed(seed), sabotage.get())),
+                () -> "none of " + SEEDS + " seeds found the defect");
+    }
+
+    private static boolean finds(Seed seed, TreeSabotage sabotage) {
+        try {
+            TreeSimulation.run(seed, sabotage);
+            return false;
+        } catch (SimulationFailure e) {
+            return true;
         }
-        assertTrue(found, () -> "none of " + SEEDS + " seeds found the defect");
     }
 
     @Test

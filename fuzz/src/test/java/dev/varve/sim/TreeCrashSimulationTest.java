@@ -24,11 +24,13 @@ class TreeCrashSimulationTest {
 
     private static void assertNoFailures(long first, int count) {
         SimulationSummary summary = new SimulationSummary();
-        for (long seed = first;
-                seed < first + count && summary.failures().size() < MOST_FAILURES;
-                seed++) {
-            summary.runTrees(new Seed(seed));
-        }
+        Seeds.each(
+                first,
+                count,
+                seed -> {
+                    summary.runTrees(new Seed(seed));
+                    return summary.failures().size() < MOST_FAILURES;
+                });
         summary.lines().forEach(System.out::println);
         assertTrue(summary.failures().isEmpty(), () -> String.join("\n\n", summary.failures()));
     }

@@ -11,6 +11,7 @@ import dev.varve.vdi.engine.EngineContext;
 import dev.varve.vdi.store.VolumeKind;
 
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,10 +37,22 @@ import javax.net.ssl.SSLContext;
 @Tag("real")
 class NbdRealClientsTest {
     private static final long SIZE = 256 << 20;
+
+    /** Where all of a disk goes through TLS, which is what takes the time. */
+    private static final long SMALL = 64 << 20;
+
     private static final InetAddress LOOPBACK = InetAddress.getLoopbackAddress();
+
+    @TempDir static Path keys;
+    private static TestCertificate certificate;
 
     @TempDir Path directory;
     private ServedRepository repository;
+
+    @BeforeAll
+    static void makeCertificate() throws Exception {
+        certificate = new TestCertificate(keys);
+    }
 
     private void start(EngineContext.Backend backend) {
         repository = new ServedRepository(directory, backend);
@@ -54,6 +67,10 @@ class NbdRealClientsTest {
 
     private ActiveVdi serve(VolumeKind kind) {
         return repository.serveNew(kind, SIZE);
+    }
+
+    private ActiveVdi serveSmall() {
+        return repository.serveNew(VolumeKind.VHD, SMALL);
     }
 
     private void end(ActiveVdi vdi) {
@@ -98,7 +115,7 @@ class NbdRealClientsTest {
         String uri = repository.uri(vdi.uuid()).toString();
         int snapshots = 0;
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
-            Future<String> fio = thread.submit(() -> verifyWithFio(uri));
+            Future<String> fio = thread.submit(() -> verifyWithFio(uri, 96));
             while (!fio.isDone()) {
                 repository
                         .disks()
@@ -114,8 +131,9 @@ class NbdRealClientsTest {
         end(vdi);
     }
 
-    /** Writes all of it, then reads all of it. */
-    private static String verifyWithFio(String uri) throws IOException, InterruptedException {
+    /** Writes and then reads two pieces of so many MiB. */
+    private static String verifyWithFio(String uri, int mebibytes)
+            throws IOException, InterruptedException {
         return Tool.run(
                 "fio",
                 "--name=verify",
@@ -125,8 +143,8 @@ class NbdRealClientsTest {
                 "--bsrange=4k-128k",
                 "--iodepth=8",
                 "--numjobs=2",
-                "--size=96m",
-                "--offset_increment=128m",
+                "--size=" + mebibytes + "m",
+                "--offset_increment=" + mebibytes + "m",
                 "--verify=crc32c",
                 "--do_verify=1",
                 "--verify_fatal=1",
@@ -255,9 +273,7 @@ class NbdRealClientsTest {
     void libnbdCopiesThereAndBackUnderTls(EngineContext.Backend backend) throws Exception {
         Tool.require("nbdcopy", "nbdinfo");
         start(backend);
-        TestCertificate certificate =
-                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
-        ActiveVdi vdi = serve(VolumeKind.VHD);
+        ActiveVdi vdi = serveSmall();
         InetSocketAddress address = listen(Optional.of(certificate.server));
         String uri = uri("nbds", address, vdi, certificate.directory);
         Path source = randomFile();
@@ -266,7 +282,7 @@ class NbdRealClientsTest {
         Tool.run("nbdcopy", uri, back.toString());
         assertEquals(-1, Files.mismatch(source, back));
         String info = Tool.run("nbdinfo", uri);
-        assertTrue(info.contains("export-size: " + SIZE), info);
+        assertTrue(info.contains("export-size: " + SMALL), info);
         assertTrue(info.contains("TLS"), info);
         String map = Tool.run("nbdinfo", "--map", uri);
         assertTrue(map.contains("hole,zero") && map.contains("data"), map);
@@ -276,9 +292,9 @@ class NbdRealClientsTest {
         end(vdi);
     }
 
-    /** A file of the size of a disk, part of it random. */
+    /** A file of the size of a small disk, part of it random. */
     private Path randomFile() throws IOException {
-        byte[] content = new byte[(int) SIZE];
+        byte[] content = new byte[(int) SMALL];
         java.util.Random random = new java.util.Random(2);
         for (int i = 0; i < 200; i++) {
             byte[] piece = new byte[512 * (1 + random.nextInt(400))];
@@ -294,12 +310,10 @@ class NbdRealClientsTest {
     void fioVerifiesWhatItWroteUnderTls() throws Exception {
         Tool.require("fio");
         start(EngineContext.Backend.AUTO);
-        TestCertificate certificate =
-                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
-        ActiveVdi vdi = serve(VolumeKind.VHD);
+        ActiveVdi vdi = serveSmall();
         InetSocketAddress address = listen(Optional.of(certificate.server));
         String uri = uri("nbds", address, vdi, null) + "?tls-verify-peer=false";
-        String output = verifyWithFio(uri);
+        String output = verifyWithFio(uri, 24);
         assertTrue(output.contains("err= 0"), output);
         end(vdi);
     }
@@ -309,7 +323,7 @@ class NbdRealClientsTest {
         Tool.require("fio");
         start(EngineContext.Backend.AUTO);
         ActiveVdi vdi = serve(VolumeKind.VHD);
-        String output = verifyWithFio(uri("nbd", listen(Optional.empty()), vdi, null));
+        String output = verifyWithFio(uri("nbd", listen(Optional.empty()), vdi, null), 96);
         assertTrue(output.contains("err= 0"), output);
         end(vdi);
     }
@@ -318,9 +332,7 @@ class NbdRealClientsTest {
     void qemuWritesZeroesAndDiscardsUnderTls() throws Exception {
         Tool.require("qemu-io", "qemu-img");
         start(EngineContext.Backend.AUTO);
-        TestCertificate certificate =
-                new TestCertificate(Files.createDirectory(directory.resolve("keys")));
-        ActiveVdi vdi = serve(VolumeKind.VHD);
+        ActiveVdi vdi = serveSmall();
         InetSocketAddress address = listen(Optional.of(certificate.server));
         String credentials = "tls-creds-x509,id=tls0,endpoint=client,dir=" + certificate.directory;
         String disk =
@@ -357,7 +369,7 @@ class NbdRealClientsTest {
                 "raw",
                 copy.toString());
         byte[] content = Files.readAllBytes(copy);
-        assertEquals(SIZE, content.length);
+        assertEquals(SMALL, content.length);
         assertEquals((byte) 0xab, content[1 << 20]);
         assertEquals(0, content[2 << 20]);
         assertEquals((byte) 0xcd, content[10 << 20]);

@@ -41,6 +41,9 @@ import java.util.stream.IntStream;
  * writer's part of the disk must be what there was after exactly one of its writes: not earlier
  * than the last that had completed when the snapshot was asked for, and not later than the last
  * that was sent when it was there.
+ *
+ * <p>All are read by a client of ours, and one in 13, with the deepest, by libvhdi, which is slow
+ * with deep chains; {@code -Dsnapshots.judged=1} has it read all.
  */
 @Tag("real")
 class SnapshotsUnderLoadTest {
@@ -50,6 +53,7 @@ class SnapshotsUnderLoadTest {
     private static final long SIZE = (long) WRITERS * PART_PAGES * PAGE;
     private static final int SNAPSHOTS = 100;
     private static final int CLONES = 20;
+    private static final int JUDGED = Integer.getInteger("snapshots.judged", 13);
 
     @TempDir Path directory;
     private ServedRepository repository;
@@ -242,9 +246,12 @@ class SnapshotsUnderLoadTest {
         instants.add(take(writers, vdi::uuid));
         repository.end(vdi);
         assertTrue(writers.stream().allMatch(writer -> writer.verified));
-        for (Instant instant : instants) {
+        for (int i = 0; i < instants.size(); i++) {
+            Instant instant = instants.get(i);
             int depth = depthAndCheck(instant, writers);
-            check(instant, writers, readByLibvhdi(instant.uuid, depth));
+            if (i % JUDGED == 0 || i >= instants.size() - 2) {
+                check(instant, writers, readByLibvhdi(instant.uuid, depth));
+            }
         }
         System.out.printf(
                 "%d snapshots and %d clones under %d writers with %d writes: all as they were%n",

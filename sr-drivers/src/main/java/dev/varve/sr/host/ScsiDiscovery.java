@@ -20,6 +20,7 @@ import java.util.TreeMap;
  * <tr><td>dev, size (units of 512 bytes), ro</td><td>number, size, whether it may be
  * written</td></tr>
  * <tr><td>queue/logical_block_size</td><td>logical block</td></tr>
+ * <tr><td>queue/write_cache</td><td>whether a flush has something to do</td></tr>
  * <tr><td>device (a link whose last part is HOST:CHANNEL:TARGET:LUN)</td><td>where it is</td></tr>
  * <tr><td>device/type</td><td>0 for a disk; everything else is left out</td></tr>
  * <tr><td>device/vpd_pg83, vpd_pg80, wwid</td><td>SCSIid, serial number; see {@link
@@ -33,6 +34,7 @@ import java.util.TreeMap;
 public final class ScsiDiscovery {
     private static final int SECTOR_BYTES = 512;
     private static final String DISK_TYPE = "0";
+    private static final String WRITE_THROUGH = "write through";
     private static final String BY_ID = "disk/by-id";
 
     private final HostRoot root;
@@ -146,7 +148,13 @@ public final class ScsiDiscovery {
                 blockBytes(block),
                 device.textOrEmpty("state"),
                 device.textOrEmpty("access_state"),
-                block.textOrEmpty("ro").equals("1"));
+                block.textOrEmpty("ro").equals("1"),
+                isCached(block));
+    }
+
+    /** The kernel asks the disk for its caching mode page. */
+    static boolean isCached(Sysfs block) {
+        return !block.textOrEmpty("queue/write_cache").equals(WRITE_THROUGH);
     }
 
     /**

@@ -22,6 +22,8 @@ import java.nio.file.Path;
  * @param access how well this path reaches it, as an array with unequal controllers tells: {@code
  *     active/optimized} and so on; empty when the array does not
  * @param readOnly whether it refuses writes
+ * @param cached whether what was written and not flushed may be in a cache of the disk that does
+ *     not outlive its power; also true when the kernel does not say
  */
 public record ScsiDisk(
         String name,
@@ -37,7 +39,8 @@ public record ScsiDisk(
         int blockBytes,
         String state,
         String access,
-        boolean readOnly) {
+        boolean readOnly,
+        boolean cached) {
     /** Where a disk is. */
     public record Address(int host, int channel, int target, long lun) {
         @Override

@@ -28,7 +28,7 @@ import java.util.concurrent.Executor;
  *
  * <p><b>Durability:</b> a flush over one path covers what was written over any: the cache is the
  * LUN's. Whether it was lost while no path was there cannot be told, so {@link #lossEpoch()} then
- * changes.
+ * changes, unless the LUN has no cache that it could lose.
  */
 final class MultipathDevice implements BlockDevice {
     private static final int MOST_ATTEMPTS = 10;
@@ -39,23 +39,29 @@ final class MultipathDevice implements BlockDevice {
     private final Map<IoContext, Held> held = new ConcurrentHashMap<>();
     private volatile Geometry geometry;
     private final Set<BlockFeature> features;
+    private final boolean cached;
 
     /** Told, on a lane, that a path has failed, so that somebody looks at it soon. */
     interface PathTrouble {
         void failed(DiskPath path);
     }
 
+    /**
+     * @param cached whether what was written and not flushed may be lost without this host
+     */
     MultipathDevice(
             PathSet paths,
             PathTrouble trouble,
             Executor closer,
             Geometry geometry,
-            Set<BlockFeature> features) {
+            Set<BlockFeature> features,
+            boolean cached) {
         this.paths = paths;
         this.closer = closer;
         this.trouble = trouble;
         this.geometry = geometry;
         this.features = Set.copyOf(features);
+        this.cached = cached;
         paths.listen(this::wake);
     }
 
@@ -74,10 +80,10 @@ final class MultipathDevice implements BlockDevice {
         return features;
     }
 
-    /** Never {@link #NO_LOSS}. */
+    /** {@link #NO_LOSS} for a LUN without a cache, and never otherwise. */
     @Override
     public long lossEpoch() {
-        return paths.epoch();
+        return cached ? paths.epoch() : NO_LOSS;
     }
 
     // ---- requests

@@ -96,7 +96,7 @@ public final class MultipathMedium implements BlockMedium {
                         services,
                         reservations);
         try {
-            medium.begin();
+            medium.begin(found.stream().anyMatch(PathCandidate::cached));
             return medium;
         } catch (RuntimeException e) {
             medium.close();
@@ -104,7 +104,10 @@ public final class MultipathMedium implements BlockMedium {
         }
     }
 
-    private void begin() {
+    /**
+     * @param cached whether any path says that the LUN has a cache
+     */
+    private void begin(boolean cached) {
         watcher.look();
         DiskPath path = paths.take();
         if (path == null) {
@@ -117,7 +120,8 @@ public final class MultipathMedium implements BlockMedium {
                             _ -> watcher.lookSoon(),
                             blocking,
                             path.device().geometry(),
-                            path.device().features());
+                            path.device().features(),
+                            cached);
         } finally {
             path.leave(Runnable::run);
         }

@@ -14,6 +14,7 @@ import java.nio.file.Path;
  * @param sizeBytes how large it is
  * @param usable whether the kernel sends it commands
  * @param rank 0 when the array serves this path as well as any, more when it would rather not
+ * @param cached whether what was written and not flushed may be lost without this host
  */
 public record PathCandidate(
         Path node,
@@ -22,7 +23,8 @@ public record PathCandidate(
         int blockBytes,
         long sizeBytes,
         boolean usable,
-        int rank) {
+        int rank,
+        boolean cached) {
     /** What it is, for a person. */
     public String describe() {
         return place.isEmpty() ? node.toString() : node + " (" + place + ")";

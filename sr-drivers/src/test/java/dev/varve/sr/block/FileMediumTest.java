@@ -8,9 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.sr.contract.DirectContext;
 import dev.varve.sr.contract.Errors;
+import dev.varve.sr.host.LoopDevice;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.block.IoStatus;
 
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,6 +77,21 @@ class FileMediumTest {
                     Errors.assertFails(ErrorCode.SR_IO_ERROR, () -> medium.read(SIZE, 1))
                             .sentence();
             assertTrue(sentence.contains(file.toString()), sentence);
+        }
+    }
+
+    /** As an unplugged disk, it has no size any more; the kernel then says that there is no room. */
+    @Test
+    @Tag("real")
+    void deviceThatIsGoneIsNotTakenForAFullOne() throws IOException {
+        LoopDevice.assumePossible();
+        try (LoopDevice loop = LoopDevice.make(directory.resolve("image"), SIZE);
+                FileMedium medium = FileMedium.open(loop.node(), 512, true);
+                DirectContext lane = new DirectContext()) {
+            lane.write(medium.device(), 0, 4096, 5);
+            Files.write(loop.image(), new byte[0]);
+            LoopDevice.run("losetup", "-c", loop.node().toString());
+            assertEquals(IoStatus.IO_ERROR, lane.tryWrite(medium.device(), 0, 4096, 5));
         }
     }
 }

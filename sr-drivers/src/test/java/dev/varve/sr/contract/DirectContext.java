@@ -36,6 +36,15 @@ public final class DirectContext implements IoContext, AutoCloseable {
         pool.release(buffer);
     }
 
+    /** Writes bytes of one value, or does not. */
+    public IoStatus tryWrite(BlockDevice device, long offset, int length, int value) {
+        MemorySegment buffer = pool.acquireNow(length);
+        buffer.fill((byte) value);
+        IoStatus status = run(device, BlockOp.WRITE, offset, length, buffer);
+        pool.release(buffer);
+        return status;
+    }
+
     /** Reads bytes. */
     public byte[] read(BlockDevice device, long offset, int length) {
         MemorySegment buffer = pool.acquireNow(length);

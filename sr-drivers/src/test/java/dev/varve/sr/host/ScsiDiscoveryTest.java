@@ -75,6 +75,17 @@ class ScsiDiscoveryTest {
     }
 
     @Test
+    void diskIsTakenToHaveACacheUnlessTheKernelSaysOtherwise() {
+        host.disk("sde", "8:64", "5:0:1:0", "5000c500aaaa0005", "LABSAS05", SIZE)
+                .block("queue/write_cache", "write through");
+        assertFalse(lun("35000c500aaaa0005").first().cached());
+        host.disk("sdf", "8:80", "5:0:2:0", "5000c500aaaa0006", "LABSAS06", SIZE)
+                .block("queue/write_cache", "write back");
+        assertTrue(lun("35000c500aaaa0006").first().cached());
+        assertTrue(lun(SAS).first().cached());
+    }
+
+    @Test
     void mapOfDeviceMapperIsPreferredAndIsNoUseOfItsPaths() {
         host.map("dm-0", "mpatha", "mpath-" + TWO_PATHS, List.of("sda", "sdb"));
         ScsiLun lun = lun(TWO_PATHS);

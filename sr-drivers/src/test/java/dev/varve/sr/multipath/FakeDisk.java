@@ -42,7 +42,7 @@ final class FakeDisk implements BlockDevice, BlockTransfers {
     }
 
     PathCandidate candidate(int rank) {
-        return new PathCandidate(Path.of("/dev", name), "8:0", name, 512, SIZE, true, rank);
+        return new PathCandidate(Path.of("/dev", name), "8:0", name, 512, SIZE, true, rank, true);
     }
 
     DiskPath path(int rank, DiskPath.Ended ended) {

@@ -42,7 +42,7 @@ class MultipathDeviceTest {
         paths = new PathSet(lane, new PathSettings(holdSeconds, 5));
         device =
                 new MultipathDevice(
-                        paths, this::troubled, Runnable::run, one.geometry(), one.features());
+                        paths, this::troubled, Runnable::run, one.geometry(), one.features(), true);
         first = one.path(0, device::ended);
         second = two.path(rankOfSecond, device::ended);
         paths.add(first);

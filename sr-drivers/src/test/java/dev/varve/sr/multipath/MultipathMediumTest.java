@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.varve.sr.contract.DirectContext;
 import dev.varve.sr.contract.Errors;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.time.Clock;
 import dev.varve.vdi.time.Scheduler;
 
@@ -36,6 +37,8 @@ class MultipathMediumTest {
     private final List<Runnable> turns = new ArrayList<>();
     private boolean schedulerClosed;
     private Path file;
+    /** Whether the LUN says that it has a cache. */
+    private boolean cached = true;
     private MultipathMedium medium;
 
     private final class Turns implements Scheduler {
@@ -73,7 +76,7 @@ class MultipathMediumTest {
         if (!Files.exists(node)) {
             Files.createLink(node, file);
         }
-        return new PathCandidate(node, "8:0", name, blockBytes, SIZE, true, 0);
+        return new PathCandidate(node, "8:0", name, blockBytes, SIZE, true, 0, cached);
     }
 
     private void open(long holdSeconds) {
@@ -137,7 +140,14 @@ class MultipathMediumTest {
         PathCandidate running = there.removeFirst();
         there.addFirst(
                 new PathCandidate(
-                        running.node(), running.number(), running.place(), 512, SIZE, false, 0));
+                        running.node(),
+                        running.number(),
+                        running.place(),
+                        512,
+                        SIZE,
+                        false,
+                        0,
+                        cached));
         turn();
         assertFalse(medium.paths().getFirst().healthy());
         assertEquals("the host has it offline", medium.paths().getFirst().lastError());
@@ -163,10 +173,27 @@ class MultipathMediumTest {
         assertTrue(medium.device().lossEpoch() > epoch);
     }
 
+    /** Then nobody has to keep copies of what was not flushed. */
+    @Test
+    void aLunWithoutACacheLosesNothing() throws IOException {
+        cached = false;
+        there.clear();
+        there.add(candidate("sda", 512));
+        open(1);
+        assertEquals(BlockDevice.NO_LOSS, medium.device().lossEpoch());
+        List<PathCandidate> before = List.copyOf(there);
+        there.clear();
+        turn();
+        there.addAll(before);
+        medium.check();
+        assertEquals(BlockDevice.NO_LOSS, medium.device().lossEpoch());
+    }
+
     @Test
     void nodeThatCannotBeOpenedIsShownWithTheReason() throws IOException {
         there.add(
-                new PathCandidate(directory.resolve("gone"), "8:9", "1:0:0:0", 512, SIZE, true, 0));
+                new PathCandidate(
+                        directory.resolve("gone"), "8:9", "1:0:0:0", 512, SIZE, true, 0, cached));
         there.add(candidate("sdd", 4096));
         open(120);
         List<String> reasons =

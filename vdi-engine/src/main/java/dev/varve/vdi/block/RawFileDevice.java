@@ -113,7 +113,7 @@ public final class RawFileDevice implements BlockDevice {
     private void transferred(IoOp io, int result) {
         BlockRequest request = (BlockRequest) io.owner;
         if (result < 0) {
-            request.complete(IoStatus.ofError(result));
+            request.complete(statusOf(result));
         } else if (result == io.length) {
             request.complete(IoStatus.OK);
         } else if (result == 0) {
@@ -124,13 +124,23 @@ public final class RawFileDevice implements BlockDevice {
         }
     }
 
+    /**
+     * The kernel takes the size from a disk that was unplugged, and then says that there is no room
+     * where it was. Nobody should wait for room on it.
+     */
+    private IoStatus statusOf(int error) {
+        IoStatus status = IoStatus.ofError(error);
+        boolean gone = status == IoStatus.NO_SPACE && geometry.sizeBytes() > 0 && file.isEmpty();
+        return gone ? IoStatus.IO_ERROR : status;
+    }
+
     private void synced(IoOp io, int result) {
-        ((BlockRequest) io.owner).complete(result < 0 ? IoStatus.ofError(result) : IoStatus.OK);
+        ((BlockRequest) io.owner).complete(result < 0 ? statusOf(result) : IoStatus.OK);
     }
 
     /** A file system without holes keeps the data, which a discard allows. */
     private void discarded(IoOp io, int result) {
-        IoStatus status = result < 0 ? IoStatus.ofError(result) : IoStatus.OK;
+        IoStatus status = result < 0 ? statusOf(result) : IoStatus.OK;
         finishRange(
                 (BlockRequest) io.owner, status == IoStatus.NOT_SUPPORTED ? IoStatus.OK : status);
     }
@@ -138,7 +148,7 @@ public final class RawFileDevice implements BlockDevice {
     /** A file system that cannot zero a range gets zeros to write. */
     private void zeroed(IoOp io, int result) {
         BlockRequest request = (BlockRequest) io.owner;
-        IoStatus status = result < 0 ? IoStatus.ofError(result) : IoStatus.OK;
+        IoStatus status = result < 0 ? statusOf(result) : IoStatus.OK;
         if (status == IoStatus.NOT_SUPPORTED) {
             request.cursor = 0;
             writeZeros(request);
@@ -158,7 +168,7 @@ public final class RawFileDevice implements BlockDevice {
     private void zerosWritten(IoOp io, int result) {
         BlockRequest request = (BlockRequest) io.owner;
         if (result <= 0) {
-            request.complete(result < 0 ? IoStatus.ofError(result) : IoStatus.IO_ERROR);
+            request.complete(result < 0 ? statusOf(result) : IoStatus.IO_ERROR);
             return;
         }
         request.cursor += result;

@@ -123,6 +123,11 @@ public final class IoFile implements AutoCloseable {
         return size;
     }
 
+    /** Whether it has no bytes now, as a device that was unplugged. Any thread; does not wait. */
+    public boolean isEmpty() {
+        return Libc.size(fd) <= 0;
+    }
+
     /** Changes its size; new space reads as zero. Blocks the caller. */
     public void truncate(long sizeBytes) {
         int result = Libc.ftruncate(fd, sizeBytes);

@@ -210,7 +210,8 @@ final class HbaLuns {
                 disk.blockBytes(),
                 disk.sizeBytes(),
                 true,
-                0);
+                0,
+                disk.cached());
     }
 
     private static PathCandidate candidate(ScsiDisk disk) {
@@ -221,7 +222,8 @@ final class HbaLuns {
                 disk.blockBytes(),
                 disk.sizeBytes(),
                 disk.isRunning(),
-                LIKED.contains(disk.access()) ? 0 : 1);
+                LIKED.contains(disk.access()) ? 0 : 1,
+                disk.cached());
     }
 
     /**

@@ -35,6 +35,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
@@ -64,10 +65,15 @@ final class LabGuest {
         void run() throws Exception;
     }
 
-    private LabGuest() {}
+    /** The names of the steps to take; all when there are none. */
+    private final Set<String> wanted;
+
+    private LabGuest(Set<String> wanted) {
+        this.wanted = wanted;
+    }
 
     public static void main(String[] arguments) {
-        LabGuest guest = new LabGuest();
+        LabGuest guest = new LabGuest(Set.of(arguments));
         guest.step("adapters", guest::adapters);
         guest.step("discovery", guest::discoveryEqualsTheToolsOfTheHost);
         guest.step("document", guest::document);
@@ -75,12 +81,19 @@ final class LabGuest {
         guest.step("all-paths", guest::allPathsFailUnderLoad);
         guest.step("unplugged", guest::pathIsUnpluggedUnderLoad);
         guest.step("repository", guest::repositoryLivesThroughAFailedPath);
+        guest.step("resized", guest::lunBecomesLarger);
+        guest.step("unplugged-hba", () -> guest.unplugging().ofAnAdapter());
+        guest.step("unplugged-local", () -> guest.unplugging().ofThisHost());
+        guest.step("reservations", () -> new LabReservations().run());
         guest.step("device-mapper", guest::deviceMapperTakesOver);
         System.out.println("DONE");
         System.exit(0);
     }
 
     private void step(String name, Step step) {
+        if (!wanted.isEmpty() && !wanted.contains(name)) {
+            return;
+        }
         long start = Clock.system().nanoTime();
         try {
             step.run();
@@ -96,18 +109,18 @@ final class LabGuest {
         thrown.printStackTrace(System.out);
     }
 
-    private static void require(boolean holds, String what) {
+    static void require(boolean holds, String what) {
         if (!holds) {
             throw new AssertionError(what);
         }
     }
 
-    private static void requireEqual(Object expected, Object actual) {
+    static void requireEqual(Object expected, Object actual) {
         require(expected.equals(actual), "expected " + expected + ", got " + actual);
     }
 
     /** The kernel and its tools tell nobody when they have done something: this asks. */
-    private static void await(String what, BooleanSupplier condition) throws InterruptedException {
+    static void await(String what, BooleanSupplier condition) throws InterruptedException {
         long end = Clock.system().nanoTime() + TimeUnit.SECONDS.toNanos(120);
         while (!condition.getAsBoolean()) {
             require(Clock.system().nanoTime() < end, "not within two minutes: " + what);
@@ -115,7 +128,7 @@ final class LabGuest {
         }
     }
 
-    private static String run(String... command) throws IOException, InterruptedException {
+    static String run(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         process.getOutputStream().close();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -214,7 +227,7 @@ final class LabGuest {
         }
     }
 
-    private static void awaitProgress(LabLoad load) throws InterruptedException {
+    static void awaitProgress(LabLoad load) throws InterruptedException {
         long before = load.done();
         await("more writes", () -> load.done() > before + 200);
     }
@@ -274,6 +287,15 @@ final class LabGuest {
                             "- - -");
                     await("a new path is there", () -> healthy(medium) == 2);
                 });
+    }
+
+    private void lunBecomesLarger() throws Exception {
+        List<ScsiDisk> disks = discovery.paths(TWO_PATHS);
+        underLoad((medium, load) -> LabResize.run(medium, disks));
+    }
+
+    private LabUnplug unplugging() {
+        return new LabUnplug(engine, context());
     }
 
     private void repositoryLivesThroughAFailedPath() throws Exception {

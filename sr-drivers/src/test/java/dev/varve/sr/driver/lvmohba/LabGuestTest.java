@@ -26,7 +26,8 @@ import java.util.stream.Stream;
  * Real SCSI hosts in a virtual machine without acceleration: a SAS adapter, a RAID controller, and
  * two adapters that reach one LUN, first without and then with device-mapper. {@link LabGuest} is
  * what runs inside. Takes a minute or two, and some minutes more when the machine has to be made,
- * which is kept under {@code $VARVE_CACHE}, by default {@code ~/.cache/varve}.
+ * which is kept under {@code $VARVE_CACHE}, by default {@code varve} below {@code $XDG_CACHE_HOME}
+ * or {@code ~/.cache}. {@code -Dlab.steps=one-path,resized} takes only these steps.
  */
 @Tag("real")
 @Tag("long")
@@ -42,10 +43,16 @@ class LabGuestTest {
     }
 
     private static Path cache() {
-        String cache = System.getenv("VARVE_CACHE");
-        return cache == null || cache.isEmpty()
-                ? Path.of(System.getProperty("user.home"), ".cache", "varve", "lab")
-                : Path.of(cache, "lab");
+        return environment("VARVE_CACHE")
+                .or(() -> environment("XDG_CACHE_HOME").map(home -> home.resolve("varve")))
+                .orElseGet(() -> Path.of(System.getProperty("user.home"), ".cache", "varve"))
+                .resolve("lab");
+    }
+
+    private static Optional<Path> environment(String name) {
+        return Optional.ofNullable(System.getenv(name))
+                .filter(value -> !value.isEmpty())
+                .map(Path::of);
     }
 
     private static boolean isInstalled(String program) {
@@ -101,7 +108,8 @@ class LabGuestTest {
         Files.writeString(
                 content.resolve("run.sh"),
                 Files.readString(tree().resolve("sr-drivers/src/test/lab/run.sh"))
-                        .replace("@CLASS_PATH@", String.join(":", names)));
+                        .replace("@CLASS_PATH@", String.join(":", names))
+                        .replace("@STEPS@", System.getProperty("lab.steps", "").replace(',', ' ')));
         run("tar", "-cf", directory.resolve("lab.tar").toString(), "-C", content.toString(), ".");
     }
 
@@ -151,6 +159,7 @@ class LabGuestTest {
 
     private List<String> command() throws IOException {
         Path shared = disk("shared", 256L << 20);
+        Path monitor = directory.resolve("monitor.sock");
         String path = ",serial=LABMP01,wwn=0x5000c500aaaa0003,share-rw=on";
         List<String> command =
                 new ArrayList<>(
@@ -170,6 +179,14 @@ class LabGuestTest {
                                 "-nodefaults",
                                 "-serial",
                                 "stdio",
+                                "-chardev",
+                                "socket,id=monitor,server=on,wait=off,path=" + monitor,
+                                "-mon",
+                                "chardev=monitor,mode=control",
+                                "-chardev",
+                                "socket,id=line,path=" + monitor,
+                                "-serial",
+                                "chardev:line",
                                 "-kernel",
                                 cache().resolve("kernel").toString(),
                                 "-initrd",

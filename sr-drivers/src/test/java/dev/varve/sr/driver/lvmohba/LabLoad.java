@@ -60,6 +60,11 @@ final class LabLoad {
         return done.get();
     }
 
+    /** How the first write or flush failed; OK as long as none has. */
+    IoStatus failure() {
+        return failure;
+    }
+
     private void write(BlockRequest request, int slot) {
         if (stopped || failure != IoStatus.OK) {
             lane.release(request);
