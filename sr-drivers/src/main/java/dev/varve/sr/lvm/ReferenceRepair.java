@@ -32,7 +32,8 @@ import java.util.stream.Stream;
  * it</td><td>undone: the end footer is where it was, or written there from its copy; then the
  * volume is cut off</td></tr>
  * <tr><td>{@code clone}</td><td>a disk becomes a base copy with two children</td><td>nothing, while
- * there is no base copy; undone, while there are no children; else left alone</td></tr>
+ * there is no base copy; undone, while a child is missing and the base copy is not hidden; else
+ * left alone</td></tr>
  * <tr><td>{@code leaf}, {@code jvhd}</td><td>a disk is merged into its parent; an image is
  * resized</td><td>left alone</td></tr>
  * </table>
@@ -174,13 +175,19 @@ final class ReferenceRepair {
         }
         Optional<LogicalVolume> base = ManagementFields.uuid(parts[0]).flatMap(this::disk);
         Optional<UUID> disk = ManagementFields.uuid(parts[1]);
-        boolean hasDisk = disk.flatMap(this::disk).isPresent();
         if (base.isEmpty()) {
-            return hasDisk;
+            return disk.flatMap(this::disk).isPresent();
         }
-        if (disk.isEmpty() || hasDisk || disk(journal.uuid()).isPresent() || isHidden(base.get())) {
+        if (disk.isEmpty() || isHidden(base.get())) {
             return false;
         }
+        List<LogicalVolume> children =
+                Stream.of(disk.get(), journal.uuid()).flatMap(uuid -> disk(uuid).stream()).toList();
+        if (children.size() > 1 || children.stream().anyMatch(child -> !isImage(child))) {
+            return false;
+        }
+        // The disk is paused until both are there and the base copy is hidden: nobody has written.
+        children.forEach(child -> change.edit.remove(child.name()));
         String name = base.get().name();
         VolumeKind kind = VolumeNames.parse(name).orElseThrow().kind();
         change.edit.setWritable(name, true);
@@ -188,10 +195,16 @@ final class ReferenceRepair {
         return true;
     }
 
+    private static boolean isImage(LogicalVolume volume) {
+        return VolumeNames.parse(volume.name())
+                .filter(id -> id.kind() == VolumeKind.VHD)
+                .isPresent();
+    }
+
     /** An image is marked hidden when both children are there; then it is no longer only undone. */
     private boolean isHidden(LogicalVolume base) {
         return base.tags().contains(VolumeNames.HIDDEN_TAG)
-                || (base.name().startsWith("VHD-")
+                || (isImage(base)
                         && bytes.apply(base).read(FOOTER_HIDDEN_OFFSET, 1)[0] != 0);
     }
 

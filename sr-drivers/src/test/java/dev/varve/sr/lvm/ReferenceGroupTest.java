@@ -12,6 +12,7 @@ import dev.varve.sr.contract.Errors;
 import dev.varve.sr.lvm.meta.GroupEdit;
 import dev.varve.sr.lvm.meta.GroupMetadata;
 import dev.varve.sr.lvm.meta.LogicalVolume;
+import dev.varve.sr.lvm.meta.LvmId;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.store.StoreFeature;
 import dev.varve.vdi.store.VolumeChange;
@@ -247,6 +248,58 @@ class ReferenceGroupTest {
         assertTrue(store.readOnlyReason().isEmpty());
         assertFalse(store.find(VHD).orElseThrow().readOnly());
         assertFalse(has("VHD-" + BASE) || has("clone_" + second));
+    }
+
+    private static final UUID SECOND = UUID.fromString("55555555-2222-4333-8444-555555555555");
+
+    /** A snapshot under way: the disk is the base copy, with these children. */
+    private void snapshotUnderWay(int hidden, UUID... children) {
+        change(edit -> edit.rename("VHD-" + DISK, "VHD-" + BASE));
+        for (UUID child : children) {
+            change(edit -> edit.create("VHD-" + child, 2, List.of()));
+        }
+        bytes("VHD-" + BASE).write(0, new byte[512]);
+        bytes("VHD-" + BASE).write(85, new byte[] {(byte) hidden});
+        String value = BASE + "_" + DISK;
+        journal("clone_" + SECOND, "journaler", value.length() + " " + value);
+    }
+
+    private void isUndoneWith(UUID child) {
+        LvmId disk = metadata().group().volume("VHD-" + DISK).orElseThrow().id();
+        snapshotUnderWay(0, child);
+        assertTrue(attach().readOnlyReason().isEmpty());
+        assertEquals(disk, metadata().group().volume("VHD-" + DISK).orElseThrow().id());
+        assertFalse(has("VHD-" + BASE) || has("VHD-" + SECOND) || has("clone_" + SECOND));
+    }
+
+    @Test
+    void aSnapshotWithTheFirstChildOnlyIsUndone() {
+        isUndoneWith(DISK);
+    }
+
+    @Test
+    void aSnapshotWithTheSecondChildOnlyIsUndone() {
+        isUndoneWith(SECOND);
+    }
+
+    private void isLeftAlone(int hidden, UUID... children) {
+        snapshotUnderWay(hidden, children);
+        assertTrue(attach().readOnlyReason().orElseThrow().contains("clone_" + SECOND));
+        assertTrue(has("VHD-" + BASE) && has("clone_" + SECOND));
+        for (UUID child : children) {
+            assertTrue(has("VHD-" + child));
+        }
+    }
+
+    @Test
+    void aSnapshotWithBothChildrenIsLeftAlone() {
+        isLeftAlone(0, DISK, SECOND);
+    }
+
+    /** Its children were complete once, and may have been written since. */
+    @Test
+    void aSnapshotWithAHiddenBaseCopyIsLeftAlone() {
+        isLeftAlone(1, DISK);
     }
 
     @Test
