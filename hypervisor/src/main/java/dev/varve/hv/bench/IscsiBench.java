@@ -19,6 +19,7 @@ final class IscsiBench {
     private static final String PART = "iscsi";
     private static final String VARVE = "varve lvmoiscsi";
     private static final String QEMU = "qemu-nbd on libiscsi";
+    private static final String INITIATOR = "iqn.2026-11.dev.varve:bench-host";
     private static final long LUN_BYTES = 4L << 30;
     private static final long DISK_BYTES = 1L << 30;
     private static final int OURS = 1;
@@ -69,7 +70,9 @@ final class IscsiBench {
                 "targetIQN",
                 target.name(OURS),
                 "LUNid",
-                "1");
+                "1",
+                "localIQN",
+                INITIATOR);
     }
 
     private void compare(BenchRepository repository, Path directory, TgtServer target)

@@ -152,6 +152,11 @@ public final class FakeTarget implements Closeable {
             raw(bytes);
         }
 
+        /** Ends the connection. */
+        public void close() throws IOException {
+            out.close();
+        }
+
         /** The number of the next status. */
         public int nextStatus() {
             return status++;

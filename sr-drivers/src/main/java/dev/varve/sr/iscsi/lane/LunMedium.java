@@ -12,6 +12,7 @@ import dev.varve.sr.iscsi.session.ControlSession;
 import dev.varve.sr.scsi.BlockLimits;
 import dev.varve.sr.scsi.Capacity;
 import dev.varve.sr.scsi.Lun;
+import dev.varve.sr.scsi.Provisioning;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 import dev.varve.vdi.block.BlockDevice;
@@ -138,7 +139,6 @@ public final class LunMedium implements BlockMedium {
         }
         long most = limits.maxTransferBlocks();
         boolean told = most > 0 && most < MOST_TRANSFER_BYTES / block;
-        long same = limits.maxWriteSameBlocks();
         return new LunShape(
                 capacity.blocks(),
                 block,
@@ -146,9 +146,21 @@ public final class LunMedium implements BlockMedium {
                 writable,
                 told ? (int) most * block : MOST_TRANSFER_BYTES,
                 unit.canUnmap() ? limits.maxUnmapBlocks() : 0,
-                same == 0 ? Integer.MAX_VALUE : same,
+                writeSameBlocks(limits, unit.provisioning()),
                 unit.provisioning().writeSame(),
                 capacity.unmappedIsZero());
+    }
+
+    /**
+     * A target that tells no limit may carry WRITE SAME out block by block, which for zeros takes
+     * much longer than to send them; it is asked for that only where it gives space back.
+     */
+    static long writeSameBlocks(BlockLimits limits, Provisioning provisioning) {
+        long told = limits.maxWriteSameBlocks();
+        if (told > 0) {
+            return told;
+        }
+        return provisioning.writeSame() ? Integer.MAX_VALUE : 0;
     }
 
     // ---- what it is

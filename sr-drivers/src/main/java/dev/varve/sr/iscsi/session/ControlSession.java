@@ -35,7 +35,12 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <p>What passes is tried again until the deadline of the command: UNIT ATTENTION, BUSY, TASK SET
  * FULL, a unit that is becoming ready, a target that does not answer or has no room. RESERVATION
- * CONFLICT and all other errors are outcomes at once.
+ * CONFLICT and all other errors are outcomes at once. A command that the target aborts each time is
+ * sent {@value #MAX_ABORTED} times; then its sense is the outcome.
+ *
+ * <p>Between commands nobody listens: a target that asks for a sign of life meanwhile gets it with
+ * the next command. One that has ended the connection by then is logged in to anew, and the caller
+ * does not notice.
  *
  * <p><b>Threads:</b> any that may wait; one command at a time, others wait for it.
  *
@@ -52,6 +57,7 @@ public final class ControlSession implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ControlSession.class);
     private static final int LUN_LIST_ROOM = 8 + 512 * Long.BYTES;
     private static final int MAX_ATTENTIONS = 32;
+    private static final int MAX_ABORTED = 8;
     private static final long GOODBYE_MILLIS = 2000;
     private static final long REPORT_LUN = 0; // where REPORT LUNS is always answered
 
@@ -145,12 +151,16 @@ public final class ControlSession implements AutoCloseable {
         Deadline deadline = Deadline.in(clock, timeoutMillis);
         Pause pause = new Pause();
         int attentions = 0;
+        int aborted = 0;
         while (true) {
             ScsiOutcome outcome =
                     attempt(deadline, (live, end) -> live.execute(lun, cdb, out, room, end));
             noteLoss(outcome);
             if (isAttention(outcome) && ++attentions <= MAX_ATTENTIONS) {
                 continue;
+            }
+            if (isAborted(outcome) && ++aborted == MAX_ABORTED) {
+                return outcome;
             }
             if (!passes(outcome) || !pause.beforeNextTry(deadline)) {
                 return outcome;
@@ -173,6 +183,11 @@ public final class ControlSession implements AutoCloseable {
     static boolean isAttention(ScsiOutcome outcome) {
         return outcome.status() == ScsiStatus.CHECK_CONDITION
                 && Sense.key(outcome.sense()) == Sense.UNIT_ATTENTION;
+    }
+
+    private static boolean isAborted(ScsiOutcome outcome) {
+        return outcome.status() == ScsiStatus.CHECK_CONDITION
+                && Sense.key(outcome.sense()) == Sense.ABORTED_COMMAND;
     }
 
     private void noteLoss(ScsiOutcome outcome) {

@@ -38,6 +38,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** Commands at a target that fails, is busy, breaks off, or breaks the rules. */
 class ControlSessionFaultsTest {
@@ -136,6 +139,68 @@ class ControlSessionFaultsTest {
                 ControlSession session = session(target, DigestChoice.NONE, 700)) {
             assertEquals(ScsiStatus.BUSY, inquire(session).status());
         }
+    }
+
+    @Test
+    void aCommandThatIsAbortedEachTimeIsGivenUp() throws IOException {
+        AtomicInteger sent = new AtomicInteger();
+        Script script =
+                peer -> {
+                    peer.logIn();
+                    while (true) {
+                        peer.receive();
+                        sent.incrementAndGet();
+                        byte[] aborted = sense(Sense.ABORTED_COMMAND, 0x47, 3);
+                        peer.respond(ScsiStatus.CHECK_CONDITION, aborted);
+                    }
+                };
+        try (FakeTarget target = new FakeTarget(script);
+                ControlSession session = session(target, DigestChoice.NONE, 60_000)) {
+            String words = inquire(session).words();
+            assertEquals(8, sent.get());
+            assertTrue(words.contains("(sense B/47/03)"), words);
+        }
+    }
+
+    /** It asks for a sign of life, gets none as nobody uses the session, and ends it. */
+    @Test
+    void aSessionThatWasDroppedWhileNobodyUsedItIsMadeAnew() throws Exception {
+        CountDownLatch dropped = new CountDownLatch(1);
+        Script pings =
+                peer -> {
+                    peer.logIn();
+                    peer.receive();
+                    peer.respond(CONTENT);
+                    peer.raw(ping());
+                    peer.close();
+                    dropped.countDown();
+                };
+        Script serves =
+                peer -> {
+                    peer.logIn();
+                    peer.receive();
+                    peer.respond(CONTENT);
+                    peer.receive();
+                };
+        try (FakeTarget target = new FakeTarget(pings, serves);
+                ControlSession session = session(target, DigestChoice.NONE, 20_000)) {
+            assertTrue(inquire(session).isGood());
+            assertTrue(dropped.await(20, TimeUnit.SECONDS));
+            assertArrayEquals(CONTENT, inquire(session).data());
+            assertEquals(1, session.losses());
+            assertEquals(List.of(), target.failures());
+        }
+    }
+
+    private static byte[] ping() {
+        byte[] pdu = new byte[BasicHeader.BYTES];
+        NopIn view = new NopIn();
+        view.wrap(MemorySegment.ofArray(pdu), 0);
+        view.begin();
+        view.setTargetTransferTag(77);
+        view.setExpectedCommandNumber(1);
+        view.setMaximumCommandNumber(1000);
+        return pdu;
     }
 
     /** Only after the second login, which ended the first session, the command is sent again. */
