@@ -5,6 +5,7 @@ package dev.varve.hv.bench;
 import dev.varve.hv.storage.LaneStorageEngine;
 import dev.varve.hv.storage.SrSession;
 import dev.varve.sr.spi.AttachedSr;
+import dev.varve.sr.spi.Claims;
 import dev.varve.sr.spi.DeviceConfig;
 import dev.varve.sr.spi.SrContext;
 import dev.varve.sr.spi.SrDriver;
@@ -37,6 +38,9 @@ final class BenchRepository implements AutoCloseable {
     private final DeviceConfig config;
     private final SrContext driverContext;
     private SrSession session;
+
+    /** A daemon has this as long as it has the repository; without it each change takes it anew. */
+    private Claims.Claim maintenance;
 
     /** A new file repository under the directory. */
     BenchRepository(Path directory) {
@@ -95,11 +99,17 @@ final class BenchRepository implements AutoCloseable {
     private void attachRepository() {
         AttachedSr sr = driver.attach(identity, config, driverContext);
         session = new SrSession(sr, engine.disks(sr, new RoomWatch(RoomWatch.WhenFull.FAIL)));
+        maintenance = sr.claims().acquire(identity.uuid(), Claims.Mode.WRITE);
+    }
+
+    private void detachRepository() {
+        session.sr().claims().release(maintenance);
+        session.sr().close();
     }
 
     /** Lets go of the repository and takes it up again; no disk may be attached. */
     void reattach() {
-        session.sr().close();
+        detachRepository();
         attachRepository();
     }
 
@@ -143,7 +153,7 @@ final class BenchRepository implements AutoCloseable {
 
     @Override
     public void close() {
-        session.sr().close();
+        detachRepository();
         engine.close();
         blocking.shutdown();
     }
