@@ -138,6 +138,11 @@ final class TreeHost implements AutoCloseable {
         }
 
         @Override
+        public long emptyBytes(ImageSpec spec) {
+            return format.emptyBytes(small(spec));
+        }
+
+        @Override
         public boolean probe(BlockAccess access) {
             return format.probe(access);
         }

@@ -98,7 +98,7 @@ sealed interface GroupHold extends AutoCloseable {
             Ownership ownership = new Ownership(shared);
             this.shared = shared;
             this.attached = attached;
-            this.owner = new OwnerOnDemand(ownership, shared, sr);
+            this.owner = new OwnerOnDemand(ownership, sr);
             this.work = new Draining(blocking);
             this.pulse = new Pulse(shared, ownership, scheduler, work);
         }
@@ -164,6 +164,7 @@ sealed interface GroupHold extends AutoCloseable {
             work.close();
             scheduler.close();
             try (SharedClaims _ = shared) {
+                owner.release();
                 shared.release(attached);
             }
         }

@@ -15,6 +15,14 @@ public interface GroupOwner {
     boolean isOwner();
 
     /**
+     * Since when this daemon is the owner: another number each time that it becomes it, 0 or more.
+     * Says nothing while it is not.
+     */
+    default long since() {
+        return 0;
+    }
+
+    /**
      * Does something while this daemon surely stays the owner.
      *
      * @throws dev.varve.vdi.StorageException LVM_MASTER when it is not; nothing was done

@@ -45,6 +45,11 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p><b>Threads:</b> {@link #state} from any; everything else under {@link #lock}.
  */
 final class LvmGroup {
+    private static final long NEVER = -1;
+
+    /** How much is zeroed at a time. */
+    private static final long ZERO_BYTES = 8L << 20;
+
     final ReentrantLock lock = new ReentrantLock();
 
     private final LvmAccess access;
@@ -58,7 +63,10 @@ final class LvmGroup {
     private ManagementVolume management;
     private boolean managementStale;
     private boolean stale = true;
-    private boolean owned;
+
+    /** {@link GroupOwner#since} when the group was last read; -1 when this was not the owner. */
+    private long ownedSince = NEVER;
+
     private volatile GroupState state;
     private volatile Optional<String> readOnly = Optional.empty();
 
@@ -149,12 +157,20 @@ final class LvmGroup {
 
     // ---- reading
 
+    /** Whether no other daemon can have changed the group since it was last read here. */
+    boolean isCurrent() {
+        return !stale
+                && ownedSince != NEVER
+                && access.owner().isOwner()
+                && access.owner().since() == ownedSince;
+    }
+
     /** Reads what has changed on the medium since it was last read here. */
     void refresh() {
-        boolean owner = access.owner().isOwner();
+        long since = access.owner().isOwner() ? access.owner().since() : NEVER;
         // Whoever owned the group before has changed what is only written by the owner.
-        stale |= owner && !owned;
-        owned = owner;
+        stale |= since != NEVER && since != ownedSince;
+        ownedSince = since;
         VolumeGroup before = metadata.group();
         VolumeGroup now = metadata.reread();
         if (now != before) {
@@ -289,7 +305,7 @@ final class LvmGroup {
             long offset = offsetOf(run.pv(), run.start());
             long length = run.count() * state.group().extentBytes();
             freed.take(offset, length);
-            medium.zero(offset, length);
+            zero(offset, length);
         }
         written.write();
         VolumeGroup next = edit.done();
@@ -321,6 +337,16 @@ final class LvmGroup {
             if (!unlocked.get()) {
                 lock.unlock();
             }
+        }
+    }
+
+    /**
+     * One piece after the other, so that a request of a guest that comes meanwhile waits for one of
+     * them and not for all that its disk grows by.
+     */
+    private void zero(long offset, long length) {
+        for (long done = 0; done < length; done += ZERO_BYTES) {
+            medium.zero(offset + done, Math.min(ZERO_BYTES, length - done));
         }
     }
 
@@ -454,7 +480,7 @@ final class LvmGroup {
     void letGo() {
         freed.close();
         boolean noted = log == null || log.managementChecksum().isPresent();
-        if (noted || management == null || stale || managementStale || !owned) {
+        if (noted || management == null || stale || managementStale || ownedSince == NEVER) {
             return;
         }
         if (readOnlyReason().isEmpty() && access.owner().isOwner()) {

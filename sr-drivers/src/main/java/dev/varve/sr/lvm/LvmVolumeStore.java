@@ -75,6 +75,11 @@ public final class LvmVolumeStore implements VolumeStore {
         return answer;
     }
 
+    /** The group as daemons have left it; what another program has changed is seen by a look. */
+    private GroupState known() {
+        return locked(() -> group.isCurrent() ? group.state() : state());
+    }
+
     private boolean isOwner() {
         return access.owner().isOwner();
     }
@@ -147,7 +152,7 @@ public final class LvmVolumeStore implements VolumeStore {
 
     @Override
     public StoreSpace space() {
-        return reserve.space(state().group());
+        return reserve.space(known().group());
     }
 
     @Override
@@ -228,7 +233,7 @@ public final class LvmVolumeStore implements VolumeStore {
 
     @Override
     public Optional<VolumeInfo> find(VolumeId id) {
-        return state().info(id);
+        return known().info(id);
     }
 
     @Override
@@ -247,7 +252,7 @@ public final class LvmVolumeStore implements VolumeStore {
     public StoreVolume open(VolumeId id, boolean writable) {
         return locked(
                 () -> {
-                    GroupState now = state();
+                    GroupState now = known();
                     LogicalVolume volume =
                             now.volume(id)
                                     .orElseThrow(

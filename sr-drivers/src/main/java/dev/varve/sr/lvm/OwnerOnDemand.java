@@ -3,7 +3,6 @@
 package dev.varve.sr.lvm;
 
 import dev.varve.sr.lvm.shared.Ownership;
-import dev.varve.sr.spi.Claims;
 import dev.varve.vdi.ErrorCode;
 import dev.varve.vdi.StorageException;
 
@@ -11,19 +10,17 @@ import java.util.UUID;
 import java.util.function.Function;
 
 /**
- * A daemon that becomes the owner of a group for as long as a change takes, when nobody is. A
- * repository is changed before anything of it is maintained, and where nothing ever is.
+ * A daemon that becomes the owner of a group with the first change that it makes while nobody is.
+ * A repository is changed before anything of it is maintained, and where nothing ever is.
  *
  * <p><b>Threads:</b> as {@link Ownership}.
  */
 final class OwnerOnDemand implements GroupOwner {
     private final Ownership ownership;
-    private final Claims claims;
     private final UUID sr;
 
-    OwnerOnDemand(Ownership ownership, Claims claims, UUID sr) {
+    OwnerOnDemand(Ownership ownership, UUID sr) {
         this.ownership = ownership;
-        this.claims = claims;
         this.sr = sr;
     }
 
@@ -33,23 +30,21 @@ final class OwnerOnDemand implements GroupOwner {
     }
 
     @Override
-    public void asOwner(Runnable work) {
-        if (ownership.isOwner()) {
-            ownership.asOwner(work);
-            return;
-        }
-        Claims.Claim claim = claim();
-        try {
-            ownership.asOwner(work);
-        } finally {
-            // A claim that somebody here has taken meanwhile, to maintain more, is another one.
-            claims.release(claim);
-        }
+    public long since() {
+        return ownership.since();
     }
 
-    private Claims.Claim claim() {
+    @Override
+    public void asOwner(Runnable work) {
+        if (!ownership.isOwner()) {
+            become();
+        }
+        ownership.asOwner(work);
+    }
+
+    private void become() {
         try {
-            return claims.acquire(sr, Claims.Mode.WRITE);
+            ownership.become();
         } catch (StorageException e) {
             if (e.code() != ErrorCode.SR_VDI_IN_USE) {
                 throw e;
@@ -58,6 +53,11 @@ final class OwnerOnDemand implements GroupOwner {
                     "another daemon maintains the repository %s: %s".formatted(sr, e.sentence()),
                     e);
         }
+    }
+
+    /** Leaves the group to others. */
+    void release() {
+        ownership.release();
     }
 
     @Override

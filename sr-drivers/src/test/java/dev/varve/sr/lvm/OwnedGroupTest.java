@@ -48,6 +48,7 @@ class OwnedGroupTest {
     private final class Host implements GroupOwner {
         private final UUID uuid = UUID.randomUUID();
         private Function<byte[], byte[]> service;
+        private long since;
         private LvmVolumeStore store;
         private Executor blocking = Runnable::run;
 
@@ -67,6 +68,11 @@ class OwnedGroupTest {
         @Override
         public boolean isOwner() {
             return owner == this;
+        }
+
+        @Override
+        public long since() {
+            return since;
         }
 
         @Override
@@ -177,6 +183,16 @@ class OwnedGroupTest {
             assertEquals(label, label(first.store));
             assertEquals(label, label(second.store));
         }
+    }
+
+    @Test
+    void whoIsTheOwnerAgainSeesWhatAnotherOneChanged() {
+        first.store.commit(List.of(create(A, "a")));
+        owner = second;
+        second.store.commit(List.of(new VolumeChange.SetAttributes(A, Map.of("label", "b"))));
+        owner = first;
+        first.since++;
+        assertEquals("b", label(first.store));
     }
 
     @Test

@@ -5,6 +5,7 @@ package dev.varve.vdi.disk;
 import dev.varve.vdi.block.BlockDevice;
 import dev.varve.vdi.image.BlockAccess;
 import dev.varve.vdi.image.ImageFormat;
+import dev.varve.vdi.image.ImageSpec;
 import dev.varve.vdi.store.StoreFeature;
 import dev.varve.vdi.store.StoreVolume;
 import dev.varve.vdi.store.VolumeId;
@@ -57,6 +58,20 @@ final class Allocation {
         StoreVolume volume = store.open(id, writable);
         boolean keeps = writable && !store.features().contains(StoreFeature.SPARSE);
         return keeps ? new KeptVolume(volume) : volume;
+    }
+
+    /**
+     * How large the volume of a new image is made, in bytes, so that it has room for the image from
+     * the start: a store that gives room in a commit of its own then needs one less.
+     *
+     * @param isWritten whether the image is going to be written
+     */
+    long firstBytes(
+            ImageFormat format, ImageSpec spec, Map<String, String> attributes, boolean isWritten) {
+        long empty = format.emptyBytes(spec);
+        return isWritten && isThick(attributes)
+                ? Math.max(empty, format.fullBytes(spec.sizeBytes()))
+                : empty;
     }
 
     /**

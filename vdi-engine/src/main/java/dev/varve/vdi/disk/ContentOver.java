@@ -73,9 +73,11 @@ final class ContentOver {
         ImageFormat format = parents.format(disk.id());
         VolumeId base = new VolumeId(disk.id().kind(), random.uuid());
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, random.uuid());
-        store.commit(List.of(new VolumeChange.Create(incoming, 0, disk.attributes())));
+        ImageSpec spec = over(disk.id(), base, format, operation);
+        long size = parents.allocation().firstBytes(format, spec, disk.attributes(), true);
+        store.commit(List.of(new VolumeChange.Create(incoming, size, disk.attributes())));
         try {
-            makeImage(disk.id(), base, incoming, format, operation);
+            makeImage(incoming, format, spec, operation);
             fill(disk.id(), base, incoming, format, content, operation);
             operation.checkpoint();
             commit(disk.id(), base, incoming, logs);
@@ -100,12 +102,9 @@ final class ContentOver {
         }
     }
 
-    private void makeImage(
-            VolumeId disk,
-            VolumeId base,
-            VolumeId incoming,
-            ImageFormat format,
-            Operation operation) {
+    /** An empty image over the disk's, which will be called the base copy. */
+    private ImageSpec over(
+            VolumeId disk, VolumeId base, ImageFormat format, Operation operation) {
         ImageInfo leaf;
         try (OpenVolume open = engine.open(store.open(disk, false), false)) {
             leaf = format.inspect(open.access(operation));
@@ -118,15 +117,18 @@ final class ContentOver {
                                                 "the image of disk "
                                                         + disk.uuid()
                                                         + " has no UUID"));
-        ImageSpec spec =
-                new ImageSpec(
-                        random.uuid(),
-                        leaf.sizeBytes(),
-                        Long.MAX_VALUE,
-                        Optional.of(new ParentLink(store.nameOf(base), image)));
+        return new ImageSpec(
+                random.uuid(),
+                leaf.sizeBytes(),
+                Long.MAX_VALUE,
+                Optional.of(new ParentLink(store.nameOf(base), image)));
+    }
+
+    private void makeImage(
+            VolumeId incoming, ImageFormat format, ImageSpec spec, Operation operation) {
         try (OpenVolume open = engine.open(parents.open(incoming, true), true)) {
             BlockAccess access = open.access(operation);
-            parents.allocation().makeRoom(access, incoming, format, leaf.sizeBytes());
+            parents.allocation().makeRoom(access, incoming, format, spec.sizeBytes());
             format.create(access, spec, operation);
         }
     }

@@ -187,9 +187,10 @@ public final class Disks implements DiskService {
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, spec.uuid());
         VolumeId wanted = new VolumeId(spec.kind(), spec.uuid());
         refuseExisting(spec.uuid());
-        store.commit(List.of(new VolumeChange.Create(incoming, 0, DiskAttributes.of(spec))));
+        ImageSpec image = ImageSpec.plain(spec.uuid(), size);
+        makeVolume(incoming, format, image, DiskAttributes.of(spec));
         try {
-            makeImage(incoming, format, ImageSpec.plain(spec.uuid(), size), operation);
+            makeImage(incoming, format, image, operation);
             content.ifPresent(source -> fill(spec.uuid(), incoming, format, source, operation));
             store.commit(List.of(new VolumeChange.Rename(incoming, wanted)));
         } catch (RuntimeException | Error e) {
@@ -203,6 +204,12 @@ public final class Disks implements DiskService {
         if (volume(vdi).isPresent()) {
             throw ErrorCode.VDI_EXISTS.because("there is already a disk " + vdi);
         }
+    }
+
+    private void makeVolume(
+            VolumeId id, ImageFormat format, ImageSpec spec, Map<String, String> attributes) {
+        long size = parents.allocation().firstBytes(format, spec, attributes, true);
+        store.commit(List.of(new VolumeChange.Create(id, size, attributes)));
     }
 
     private void makeImage(VolumeId id, ImageFormat format, ImageSpec spec, Operation operation) {
@@ -314,9 +321,10 @@ public final class Disks implements DiskService {
         ImageFormat format = format(disk.id().kind());
         long size = inspect(vdi, operation).virtualSizeBytes();
         VolumeId incoming = new VolumeId(VolumeKind.INCOMING, random.uuid());
-        store.commit(List.of(new VolumeChange.Create(incoming, 0, disk.attributes())));
+        ImageSpec image = ImageSpec.plain(incoming.uuid(), size);
+        makeVolume(incoming, format, image, disk.attributes());
         try {
-            makeImage(incoming, format, ImageSpec.plain(incoming.uuid(), size), operation);
+            makeImage(incoming, format, image, operation);
             fill(vdi, incoming, format, content, operation);
             operation.checkpoint();
             return lock.beside(() -> putInPlace(incoming, disk.id(), operation));

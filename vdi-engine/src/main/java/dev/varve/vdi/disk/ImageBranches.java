@@ -78,6 +78,14 @@ final class ImageBranches {
         }
     }
 
+    /**
+     * An empty image that is to be made.
+     *
+     * @param isWritten whether somebody is going to write to it
+     */
+    private record NewImage(
+            VolumeId id, ImageSpec spec, Map<String, String> attributes, boolean isWritten) {}
+
     /** What happens to a source. */
     private static final class Plan {
         final Branch branch;
@@ -88,6 +96,9 @@ final class ImageBranches {
         VolumeId base;
 
         VolumeId newLeaf;
+
+        /** The empty images. */
+        final List<NewImage> images = new ArrayList<>();
 
         /** For a split of an active disk: its new leaf. */
         OpenLayer child;
@@ -144,6 +155,9 @@ final class ImageBranches {
                 boolean alone = branches.size() == 1;
                 boolean mayStay = alone && !finish.splits(branch.source().id().uuid());
                 plans.add(plan(branch, mayStay, operation));
+            }
+            for (Plan plan : plans) {
+                planImages(plan, operation);
             }
             makeVolumes(plans);
             for (Plan plan : plans) {
@@ -217,29 +231,11 @@ final class ImageBranches {
 
     // ---- (2) empty images
 
-    private void makeVolumes(List<Plan> plans) {
-        List<VolumeChange> changes = new ArrayList<>();
-        for (Plan plan : plans) {
-            Branch branch = plan.branch;
-            changes.add(new VolumeChange.Create(branch.incoming(), 0, branch.attributes()));
-            if (plan.isSplit()) {
-                changes.add(new VolumeChange.Create(plan.newLeaf, 0, branch.source().attributes()));
-            }
-        }
-        store.commit(changes);
-    }
-
-    private void makeImages(Plan plan, Operation operation) {
+    private void planImages(Plan plan, Operation operation) {
         Branch branch = plan.branch;
         ImageInfo leaf = leafInfo(plan, operation);
         if (!plan.isSplit()) {
-            makeImage(
-                    plan,
-                    branch.incoming(),
-                    leaf.sizeBytes(),
-                    branch.maximumBytes(),
-                    leaf.parent(),
-                    operation);
+            plan.images.add(newImage(branch, leaf, leaf.parent()));
             return;
         }
         UUID image =
@@ -251,10 +247,46 @@ final class ImageBranches {
                                                         + branch.source().id().uuid()
                                                         + " has no UUID"));
         Optional<ParentLink> link = Optional.of(new ParentLink(store.nameOf(plan.base), image));
-        makeImage(
-                plan, branch.incoming(), leaf.sizeBytes(), branch.maximumBytes(), link, operation);
-        makeImage(plan, plan.newLeaf, leaf.sizeBytes(), Long.MAX_VALUE, link, operation);
-        if (plan.active.isPresent()) {
+        plan.images.add(newImage(branch, leaf, link));
+        plan.images.add(
+                new NewImage(
+                        plan.newLeaf,
+                        new ImageSpec(random.uuid(), leaf.sizeBytes(), Long.MAX_VALUE, link),
+                        branch.source().attributes(),
+                        true));
+    }
+
+    private NewImage newImage(Branch branch, ImageInfo leaf, Optional<ParentLink> parent) {
+        long most = Math.max(leaf.sizeBytes(), branch.maximumBytes());
+        return new NewImage(
+                branch.incoming(),
+                new ImageSpec(random.uuid(), leaf.sizeBytes(), most, parent),
+                branch.attributes(),
+                branch.maximumBytes() > 0);
+    }
+
+    private void makeVolumes(List<Plan> plans) {
+        List<VolumeChange> changes = new ArrayList<>();
+        for (Plan plan : plans) {
+            for (NewImage image : plan.images) {
+                changes.add(
+                        new VolumeChange.Create(
+                                image.id(), firstBytes(plan, image), image.attributes()));
+            }
+        }
+        store.commit(changes);
+    }
+
+    private long firstBytes(Plan plan, NewImage image) {
+        return parents.allocation()
+                .firstBytes(plan.format, image.spec(), image.attributes(), image.isWritten());
+    }
+
+    private void makeImages(Plan plan, Operation operation) {
+        for (NewImage image : plan.images) {
+            makeImage(plan.format, image, operation);
+        }
+        if (plan.isSplit() && plan.active.isPresent()) {
             plan.child =
                     engine.openBeside(
                             plan.active.get(),
@@ -273,21 +305,14 @@ final class ImageBranches {
         }
     }
 
-    private void makeImage(
-            Plan plan,
-            VolumeId id,
-            long sizeBytes,
-            long maximumBytes,
-            Optional<ParentLink> parent,
-            Operation operation) {
-        ImageSpec spec =
-                new ImageSpec(random.uuid(), sizeBytes, Math.max(sizeBytes, maximumBytes), parent);
+    private void makeImage(ImageFormat format, NewImage image, Operation operation) {
+        VolumeId id = image.id();
         try (OpenVolume open = engine.open(parents.open(id, true), true)) {
             BlockAccess access = open.access(operation);
-            if (maximumBytes > 0) {
-                parents.allocation().makeRoom(access, id, plan.format, sizeBytes);
+            if (image.isWritten()) {
+                parents.allocation().makeRoom(access, id, format, image.spec().sizeBytes());
             }
-            plan.format.create(access, spec, operation);
+            format.create(access, image.spec(), operation);
         }
     }
 

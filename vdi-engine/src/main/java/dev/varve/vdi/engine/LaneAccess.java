@@ -89,7 +89,7 @@ final class LaneAccess implements BlockAccess {
 
     @Override
     public void shrink(long sizeBytes) {
-        if (sizeBytes < sizeBytes()) {
+        if (volume.sizeAfterShrink(sizeBytes) < sizeBytes()) {
             if (volume.device().lossEpoch() != BlockDevice.NO_LOSS) {
                 flush(); // what is cut off must not be sent again when the volume has grown anew
             }

@@ -52,6 +52,11 @@ public final class RawFormat implements ImageFormat {
         return roundUp(sizeBytes);
     }
 
+    @Override
+    public long emptyBytes(ImageSpec spec) {
+        return spec.sizeBytes();
+    }
+
     /** Any volume can be the plain content of a disk. */
     @Override
     public boolean probe(BlockAccess access) {

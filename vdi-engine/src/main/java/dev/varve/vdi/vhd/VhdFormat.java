@@ -96,6 +96,11 @@ public final class VhdFormat implements ImageFormat {
     }
 
     @Override
+    public long emptyBytes(ImageSpec spec) {
+        return layout(spec).end() + VhdFooter.BYTES;
+    }
+
+    @Override
     public boolean probe(BlockAccess access) {
         return looksLikeOne(access);
     }
@@ -230,6 +235,7 @@ public final class VhdFormat implements ImageFormat {
         return VhdStream.of(footer, now(), parent, blocks);
     }
 
+    /** In few large writes: each takes its time, however small it is. */
     @Override
     public void create(BlockAccess access, ImageSpec spec, Operation operation) {
         Layout layout = layout(spec);
@@ -237,34 +243,56 @@ public final class VhdFormat implements ImageFormat {
         Batmap batmap = layout.batmap();
         VhdFooter.Type type =
                 spec.parent().isEmpty() ? VhdFooter.Type.DYNAMIC : VhdFooter.Type.DIFFERENCING;
-        VhdFooter footer = newFooter(spec.uuid(), spec.sizeBytes(), type, VhdFooter.BYTES);
+        byte[] footer =
+                newFooter(spec.uuid(), spec.sizeBytes(), type, VhdFooter.BYTES).encode();
         access.grow(layout.end() + VhdFooter.BYTES);
         access.shrink(layout.end() + VhdFooter.BYTES);
-        writeTable(access, header, operation);
-        byte[] bits = new byte[Batmap.usedBytes(spec.sizeBytes(), header.blockBytes())];
-        access.write(Batmap.headerOffset(header), batmap.encode(bits));
-        long unusedBits = 512L * batmap.sectors() - bits.length;
-        if (unusedBits > 0) {
-            access.zero(batmap.offset() + bits.length, unusedBits);
+        int usedBits = Batmap.usedBytes(spec.sizeBytes(), header.blockBytes());
+        writeStart(access, start(footer, header, batmap, usedBits), operation);
+        long end = batmap.offset() + usedBits;
+        if (end < batmap.end()) {
+            access.zero(end, batmap.end() - end);
         }
-        access.write(batmap.offset(), bits); // takes the space that closing will need
-        for (int i = 0; i < layout.names().size(); i++) {
-            access.write(header.locators().get(i).offset(), layout.names().get(i));
+        if (!layout.names().isEmpty()) {
+            long first = header.locators().getFirst().offset();
+            access.write(first, joined(layout.names()));
         }
-        access.write(VhdFooter.BYTES, header.encode());
-        access.write(lastSector(access), footer.encode());
-        access.write(0, footer.encode());
+        access.write(lastSector(access), footer);
         access.flush();
     }
 
-    private static void writeTable(BlockAccess access, VhdHeader header, Operation operation) {
-        long table = header.tableBytes();
-        for (long at = 0; at < table; at += CHUNK_BYTES) {
+    /**
+     * Everything up to the last bit of the batmap that is used: those bits are written, and not
+     * only zero, so that they have the space that closing will need.
+     */
+    private static byte[] start(byte[] footer, VhdHeader header, Batmap batmap, int usedBits) {
+        byte[] start = new byte[(int) (batmap.offset() + usedBits)];
+        put(start, 0, footer);
+        put(start, VhdFooter.BYTES, header.encode());
+        int table = (int) header.tableOffset();
+        Arrays.fill(start, table, table + (int) header.tableBytes(), (byte) 0xFF);
+        put(start, Batmap.headerOffset(header), batmap.encode(new byte[usedBits]));
+        return start;
+    }
+
+    private static void put(byte[] into, long offset, byte[] bytes) {
+        System.arraycopy(bytes, 0, into, (int) offset, bytes.length);
+    }
+
+    private static byte[] joined(List<byte[]> names) {
+        byte[] all = new byte[names.size() * LOCATOR_ROOM];
+        for (int i = 0; i < names.size(); i++) {
+            put(all, (long) i * LOCATOR_ROOM, names.get(i));
+        }
+        return all;
+    }
+
+    private static void writeStart(BlockAccess access, byte[] start, Operation operation) {
+        for (int at = 0; at < start.length; at += CHUNK_BYTES) {
             operation.checkpoint();
-            byte[] unused = new byte[(int) Math.min(CHUNK_BYTES, table - at)];
-            Arrays.fill(unused, (byte) 0xFF);
-            access.write(header.tableOffset() + at, unused);
-            operation.progress(at + unused.length, table);
+            int end = Math.min(start.length, at + CHUNK_BYTES);
+            access.write(at, Arrays.copyOfRange(start, at, end));
+            operation.progress(end, start.length);
         }
     }
 

@@ -19,8 +19,9 @@ import java.util.function.Supplier;
  * repository, the same one that merges and removes images. The others write what they ask of it in
  * their own place of the {@link ClaimArea}, and it answers in its own.
  *
- * <p>A daemon that asks while nobody has that claim takes it for as long as it does the work
- * itself.
+ * <p>A daemon that has something to do while nobody has that claim takes it, does the work itself,
+ * and keeps the claim until {@link #release}: taking it takes several writes that each have to be
+ * durable before the next, and asking it is as good for the others as taking it.
  *
  * <p><b>Threads:</b> any. The claim is not released from within work of the owner.
  */
@@ -32,6 +33,8 @@ public final class Ownership implements GroupOwner {
             _ -> {
                 throw ErrorCode.LVM_MASTER.because("this daemon does not answer requests yet");
             };
+
+    private volatile Optional<Claims.Claim> kept = Optional.empty();
 
     /**
      * @param claims those of the repository
@@ -45,6 +48,12 @@ public final class Ownership implements GroupOwner {
     @Override
     public boolean isOwner() {
         return claims.own().isTaken(claims.area().sr()) && !claims.isFenced();
+    }
+
+    /** The epoch of the claim, which is a new one with each claim. */
+    @Override
+    public long since() {
+        return claims.own().claim(claims.area().sr()).map(Entry::epoch).orElse(0L);
     }
 
     @Override
@@ -113,17 +122,30 @@ public final class Ownership implements GroupOwner {
      * @param former what a former owner has answered already
      */
     Optional<byte[]> answerHere(byte[] request, Supplier<Optional<byte[]>> former) {
-        Optional<Claims.Claim> taken = claims.acquireMaintenance();
-        if (taken.isEmpty() && !isOwner()) {
+        claims.acquireMaintenance().ifPresent(taken -> kept = Optional.of(taken));
+        if (!isOwner()) {
             return Optional.empty();
         }
-        try {
-            AtomicReference<byte[]> result = new AtomicReference<>();
-            asOwner(() -> result.set(former.get().orElseGet(() -> carryOut(request))));
-            return Optional.of(result.get());
-        } finally {
-            taken.ifPresent(claims::release);
-        }
+        AtomicReference<byte[]> result = new AtomicReference<>();
+        asOwner(() -> result.set(former.get().orElseGet(() -> carryOut(request))));
+        return Optional.of(result.get());
+    }
+
+    /**
+     * Becomes the owner, and stays it until {@link #release}.
+     *
+     * @throws dev.varve.vdi.StorageException SR_VDI_IN_USE when another daemon is
+     */
+    public void become() {
+        kept = Optional.of(claims.acquire(claims.area().sr(), Claims.Mode.WRITE));
+    }
+
+    /**
+     * Is the owner no longer, unless somebody here has claimed the repository after this took to
+     * it: then that one's claim counts.
+     */
+    public void release() {
+        kept.ifPresent(claims::release);
     }
 
     /** The other host that is the owner; one that can be put out is. */

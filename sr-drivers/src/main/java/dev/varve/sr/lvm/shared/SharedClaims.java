@@ -233,6 +233,12 @@ public final class SharedClaims implements Claims, HostFence, AutoCloseable {
     Optional<Claim> acquireMaintenance() {
         lease.require();
         UUID sr = area.sr();
+        Optional<Claim> claim = takeMaintenance(sr);
+        claim.ifPresent(_ -> maintenanceTaken.run());
+        return claim;
+    }
+
+    private Optional<Claim> takeMaintenance(UUID sr) {
         return exclusively(
                 sr,
                 () -> {

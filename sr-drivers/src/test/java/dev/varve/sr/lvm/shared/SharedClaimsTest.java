@@ -400,8 +400,22 @@ class SharedClaimsTest {
         Ownership ownership = new Ownership(ours);
         ownership.serve(request -> ByteBuffer.allocate(2).put(request).put(request).array());
         assertArrayEquals(new byte[] {7, 7}, ownership.ask(new byte[] {7}));
+        assertTrue(ownership.isOwner(), "and stays the owner");
+        ownership.release();
         assertFalse(ownership.isOwner());
         assertEquals(List.of(), ours.holders(SR));
+    }
+
+    @Test
+    void whoseClaimFollowedThatOfTheOwnerKeepsIt() {
+        SharedClaims ours = host(1);
+        Ownership ownership = new Ownership(ours);
+        ownership.become();
+        Claim later = ours.acquire(SR, Mode.WRITE);
+        ownership.release();
+        assertTrue(ownership.isOwner());
+        ours.release(later);
+        assertFalse(ownership.isOwner());
     }
 
     /**
