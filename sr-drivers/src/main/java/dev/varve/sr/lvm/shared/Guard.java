@@ -4,6 +4,7 @@ package dev.varve.sr.lvm.shared;
 
 import dev.varve.sr.block.Reservations;
 import dev.varve.vdi.ErrorCode;
+import dev.varve.vdi.StorageException;
 
 import java.util.Optional;
 import java.util.UUID;
@@ -14,9 +15,9 @@ import java.util.UUID;
  * if it has not noticed.
  */
 final class Guard {
-    private final Optional<Reservations> reservations;
     private final String name;
-    private final long key;
+    private volatile Optional<Reservations> reservations;
+    private volatile long key;
 
     /**
      * @param host whose key it is
@@ -40,17 +41,43 @@ final class Guard {
         return key;
     }
 
-    /** Registers this host, and reserves the device if nobody has. */
+    /**
+     * Registers this host, and reserves the device if nobody has. A device that turns out to know
+     * no reservations is used without.
+     */
     void enter() {
-        reservations.ifPresent(this::enter);
+        try {
+            reservations.ifPresent(this::enter);
+        } catch (StorageException e) {
+            if (e.code() != ErrorCode.SR_NOT_IMPLEMENTED) {
+                throw e;
+            }
+            reservations = Optional.empty();
+            key = 0;
+        }
+    }
+
+    /**
+     * Reserves the device again when nobody has: one that was switched off may have forgotten it,
+     * and would refuse nothing any more. The key itself is registered by the way to the device.
+     */
+    void renew() {
+        reservations.ifPresent(Guard::reserveIfFree);
+    }
+
+    private static Optional<Reservations.Held> reserveIfFree(Reservations device) {
+        Optional<Reservations.Held> held = device.held();
+        if (held.isEmpty()) {
+            device.reserve(Reservations.WRITE_EXCLUSIVE_ALL_REGISTRANTS);
+        }
+        return held;
     }
 
     private void enter(Reservations device) {
         device.register(key);
-        Optional<Reservations.Held> held = device.held();
-        if (held.isEmpty()) {
-            device.reserve(Reservations.WRITE_EXCLUSIVE_ALL_REGISTRANTS);
-        } else if (held.get().type() != Reservations.WRITE_EXCLUSIVE_ALL_REGISTRANTS) {
+        Optional<Reservations.Held> held = reserveIfFree(device);
+        if (held.isPresent()
+                && held.get().type() != Reservations.WRITE_EXCLUSIVE_ALL_REGISTRANTS) {
             device.unregister();
             throw ErrorCode.DEVICE_IN_USE.because(
                     "%s is reserved by somebody else (key %x, type %d): end that use first"

@@ -146,6 +146,7 @@ public final class SharedClaims implements Claims, HostFence, AutoCloseable {
             Survey survey = looking.look();
             own.forget(removal -> !survey.concerns(removal));
             lease.renewed(begin);
+            guard.renew();
         } catch (StorageException e) {
             lease.failed(e.sentence());
             if (!lease.isLost()) {
