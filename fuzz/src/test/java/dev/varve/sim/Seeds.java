@@ -11,7 +11,7 @@ final class Seeds {
 
     /** Runs something for each seed until it says that this was enough. */
     static void each(long first, int count, LongPredicate goesOn) {
-        LongStream.range(first, first + count).parallel().allMatch(goesOn);
+        var _ = LongStream.range(first, first + count).parallel().allMatch(goesOn);
     }
 
     /** Whether one of the seeds finds what is looked for. Once it has, no others begin. */
