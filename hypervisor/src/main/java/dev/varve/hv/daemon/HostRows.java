@@ -33,8 +33,7 @@ final class HostRows {
      *
      * @param pool the pool that the host belongs to; nothing leaves it where it is
      */
-    static String ensure(
-            Database database, Clock clock, RandomSource random, Optional<UUID> pool) {
+    static String ensure(Database database, Clock clock, RandomSource random, Optional<UUID> pool) {
         String name = hostName();
         String host =
                 database.all("host").stream()
@@ -95,7 +94,9 @@ final class HostRows {
                 });
     }
 
-    /** An object is known by its UUID, so a host that changes its pool has another object for it. */
+    /**
+     * An object is known by its UUID, so a host that changes its pool has another object for it.
+     */
     private static void belong(Database database, UUID uuid) {
         database.write(
                 batch -> {

@@ -40,8 +40,8 @@ import java.util.regex.Pattern;
  * </table>
  *
  * <p>{@code pool.uuid} is the UUID of the pool of hosts that this one belongs to: hosts with the
- * same one may use the same repositories on shared devices. Without it a host keeps the pool that it
- * has; a new one has a pool of its own.
+ * same one may use the same repositories on shared devices. Without it a host keeps the pool that
+ * it has; a new one has a pool of its own.
  *
  * <p>No address is listened on before a password is set.
  *
@@ -136,7 +136,7 @@ public record Settings(
         if (!UUID_FORM.matcher(value).matches()) {
             throw new IOException(
                     "%s: pool.uuid=%s: write the UUID that pool-list shows on another host of the"
-                            .formatted(file, value)
+                                    .formatted(file, value)
                             + " pool");
         }
         return Optional.of(UUID.fromString(value));

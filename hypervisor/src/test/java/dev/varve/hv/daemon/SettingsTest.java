@@ -61,9 +61,16 @@ final class SettingsTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "api.https=443", "api.https=*", "api.https=:1", "api.https=*:65536",
-                "api.https=*:-1", "api.https=*:x", "api.https=", "api.htps=*:1",
-                "api.http=\\u00zz", "storage.when-full=perhaps",
+                "api.https=443",
+                "api.https=*",
+                "api.https=:1",
+                "api.https=*:65536",
+                "api.https=*:-1",
+                "api.https=*:x",
+                "api.https=",
+                "api.htps=*:1",
+                "api.http=\\u00zz",
+                "storage.when-full=perhaps",
                 "pool.uuid=1-1-1-1-1"
             })
     void saysWhatIsWrongAndWhere(String line) throws IOException {

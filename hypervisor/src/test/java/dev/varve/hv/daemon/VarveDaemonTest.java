@@ -96,8 +96,7 @@ final class VarveDaemonTest {
         for (int i = 0; i < 2; i++) {
             try (TestDaemon daemon = start()) {
                 assertEquals(given, daemon.xe("pool-list", "--minimal").ok());
-                assertEquals(
-                        sr, daemon.xe("pool-list", "params=default-SR", "--minimal").ok());
+                assertEquals(sr, daemon.xe("pool-list", "params=default-SR", "--minimal").ok());
             }
         }
     }

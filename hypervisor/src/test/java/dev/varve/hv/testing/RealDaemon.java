@@ -47,8 +47,8 @@ public final class RealDaemon implements AutoCloseable {
      * @param settings more lines for its settings
      * @param options of its virtual machine
      */
-    public static RealDaemon with(
-            Path home, long heapMib, String settings, List<String> options) throws IOException {
+    public static RealDaemon with(Path home, long heapMib, String settings, List<String> options)
+            throws IOException {
         boolean first = !Files.exists(home.resolve(Settings.FILE));
         return new RealDaemon(home, heapMib, first, settings, options);
     }
@@ -86,20 +86,18 @@ public final class RealDaemon implements AutoCloseable {
         command.addAll(options);
         command.addAll(
                 List.of(
-                                "--enable-native-access=ALL-UNNAMED",
-                                "--sun-misc-unsafe-memory-access=allow",
-                                "-XX:+UseSerialGC",
-                                "-Xmx" + heapMib + "m",
-                                "-XX:+ExitOnOutOfMemoryError",
-                                "-XX:-UsePerfData",
-                                "-cp",
-                                path,
-                                DaemonMain.class.getName(),
-                                "--home",
-                                home.toString()));
-        Process process = new ProcessBuilder(command)
-                        .redirectError(output.toFile())
-                        .start();
+                        "--enable-native-access=ALL-UNNAMED",
+                        "--sun-misc-unsafe-memory-access=allow",
+                        "-XX:+UseSerialGC",
+                        "-Xmx" + heapMib + "m",
+                        "-XX:+ExitOnOutOfMemoryError",
+                        "-XX:-UsePerfData",
+                        "-cp",
+                        path,
+                        DaemonMain.class.getName(),
+                        "--home",
+                        home.toString()));
+        Process process = new ProcessBuilder(command).redirectError(output.toFile()).start();
         String line = process.inputReader(StandardCharsets.UTF_8).readLine();
         if (line == null || !line.startsWith("varve is running")) {
             process.destroyForcibly();

@@ -17,9 +17,9 @@ import java.util.function.Consumer;
  * given out again meanwhile is left out; whoever gives it out waits for a discard of it that is
  * under way, as nobody knows in which order the medium would carry that and a write out.
  *
- * <p>Extents that this daemon has freed may be given out by another one that owns the group by then.
- * So each discard is made as the owner, after a look at the group; when somebody else has changed
- * it meanwhile, nothing is left to discard ({@link #forget}).
+ * <p>Extents that this daemon has freed may be given out by another one that owns the group by
+ * then. So each discard is made as the owner, after a look at the group; when somebody else has
+ * changed it meanwhile, nothing is left to discard ({@link #forget}).
  *
  * <p><b>Threads:</b> any; one discard at a time.
  *

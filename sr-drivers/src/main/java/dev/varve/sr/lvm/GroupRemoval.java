@@ -52,8 +52,7 @@ final class GroupRemoval {
         store.close();
         if (disks > 0) {
             throw ErrorCode.SR_NOT_EMPTY_BACKEND.because(
-                    "%s still holds %d disks; remove them first"
-                            .formatted(medium.name(), disks));
+                    "%s still holds %d disks; remove them first".formatted(medium.name(), disks));
         }
     }
 }

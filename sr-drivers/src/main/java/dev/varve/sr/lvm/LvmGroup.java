@@ -317,7 +317,9 @@ final class LvmGroup {
         }
     }
 
-    /** Hand over hand: the lock is given back when it is certain that this daemon stays the owner. */
+    /**
+     * Hand over hand: the lock is given back when it is certain that this daemon stays the owner.
+     */
     private void asOwner(Runnable locked, Runnable rest) {
         AtomicBoolean unlocked = new AtomicBoolean();
         lock.lock();

@@ -10,8 +10,8 @@ import java.util.UUID;
 import java.util.function.Function;
 
 /**
- * A daemon that becomes the owner of a group with the first change that it makes while nobody is.
- * A repository is changed before anything of it is maintained, and where nothing ever is.
+ * A daemon that becomes the owner of a group with the first change that it makes while nobody is. A
+ * repository is changed before anything of it is maintained, and where nothing ever is.
  *
  * <p><b>Threads:</b> as {@link Ownership}.
  */

@@ -204,8 +204,7 @@ final class ReferenceRepair {
     /** An image is marked hidden when both children are there; then it is no longer only undone. */
     private boolean isHidden(LogicalVolume base) {
         return base.tags().contains(VolumeNames.HIDDEN_TAG)
-                || (isImage(base)
-                        && bytes.apply(base).read(FOOTER_HIDDEN_OFFSET, 1)[0] != 0);
+                || (isImage(base) && bytes.apply(base).read(FOOTER_HIDDEN_OFFSET, 1)[0] != 0);
     }
 
     /** Why a group with journals that remain is not written. */

@@ -80,7 +80,9 @@ class FileMediumTest {
         }
     }
 
-    /** As an unplugged disk, it has no size any more; the kernel then says that there is no room. */
+    /**
+     * As an unplugged disk, it has no size any more; the kernel then says that there is no room.
+     */
     @Test
     @Tag("real")
     void deviceThatIsGoneIsNotTakenForAFullOne() throws IOException {

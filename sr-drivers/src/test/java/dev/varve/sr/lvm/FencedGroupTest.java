@@ -143,9 +143,7 @@ class FencedGroupTest {
 
     @BeforeEach
     void attach() {
-        medium =
-                new Watched(
-                        LvmTestGroup.medium(LvmTestGroup.file(directory, 1L << 30), 512));
+        medium = new Watched(LvmTestGroup.medium(LvmTestGroup.file(directory, 1L << 30), 512));
         SrContext context =
                 new SrContext(
                         LvmTestGroup.HOST,
@@ -187,9 +185,7 @@ class FencedGroupTest {
             assertChangesNothing(() -> store.commit(List.of(create(third))));
             assertChangesNothing(() -> store.commit(List.of(new VolumeChange.Delete(OTHER))));
             assertChangesNothing(
-                    () ->
-                            store.commit(
-                                    List.of(new VolumeChange.SetAttributes(OTHER, Map.of()))));
+                    () -> store.commit(List.of(new VolumeChange.SetAttributes(OTHER, Map.of()))));
             assertChangesNothing(
                     () -> store.commit(List.of(new VolumeChange.SetMarks(OTHER, true, true))));
             assertChangesNothing(() -> open.shrink(0));

@@ -54,8 +54,7 @@ class LvmCommitCanaryTest {
 
     private static <T extends Throwable> void assertFound(
             Class<T> how, String commit, UnaryOperator<BlockMedium> faults) {
-        assertThrows(
-                how, () -> LvmCommitCrashTest.leavesAllOrNothing(commit(commit), 512, faults));
+        assertThrows(how, () -> LvmCommitCrashTest.leavesAllOrNothing(commit(commit), 512, faults));
     }
 
     /** The header may be on the disk, and the text that it names not. */
@@ -133,7 +132,10 @@ class LvmCommitCanaryTest {
                         });
     }
 
-    /** What is written to the log is an entry and zeros; in it nothing says any more "with the group". */
+    /**
+     * What is written to the log is an entry and zeros; in it nothing says any more "with the
+     * group".
+     */
     private static byte[] early(byte[] data) {
         byte[] changed = data.clone();
         Optional.of(data)

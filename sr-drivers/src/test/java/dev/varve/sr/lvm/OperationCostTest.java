@@ -171,9 +171,7 @@ class OperationCostTest {
         long before = sequence();
         work.run();
         return new Cost(
-                flushes.get() - flushesBefore,
-                sequence() - before,
-                zeroed.get() - zeroedBefore);
+                flushes.get() - flushesBefore, sequence() - before, zeroed.get() - zeroedBefore);
     }
 
     /**
@@ -190,8 +188,7 @@ class OperationCostTest {
     void aSnapshotOfAnEmptyDiskCostsAsMuchWithOneExtent() {
         UUID disk = create();
         List<SnapshotSpec> wanted = List.of(new SnapshotSpec(disk, UUID.randomUUID()));
-        assertEquals(
-                new Cost(5, 2, EXTENT), costOf(() -> disks.snapshot(wanted, operation)));
+        assertEquals(new Cost(5, 2, EXTENT), costOf(() -> disks.snapshot(wanted, operation)));
     }
 
     /** Requests of guests come between the pieces. */

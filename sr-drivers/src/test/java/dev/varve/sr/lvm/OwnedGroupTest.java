@@ -204,7 +204,9 @@ class OwnedGroupTest {
         assertTrue(first.store.find(INCOMING).isEmpty());
     }
 
-    /** Gives a disk of the second the extents that one of the first had, which are not discarded. */
+    /**
+     * Gives a disk of the second the extents that one of the first had, which are not discarded.
+     */
     private VolumeId handOn(List<Runnable> later) {
         VolumeId b = new VolumeId(VolumeKind.VHD, new UUID(0, 3));
         first.store.commit(List.of(create(A, "a")));

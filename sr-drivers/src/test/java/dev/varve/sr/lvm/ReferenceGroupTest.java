@@ -42,8 +42,7 @@ class ReferenceGroupTest {
     private static final VolumeId VHD = new VolumeId(VolumeKind.VHD, DISK);
     private static final int EXTENT = (int) LvmTestGroup.EXTENT_BYTES;
 
-    private final CrashMedium disk =
-            new CrashMedium("disk", 256L << 20, 512, (byte) 0xaa);
+    private final CrashMedium disk = new CrashMedium("disk", 256L << 20, 512, (byte) 0xaa);
 
     @BeforeEach
     void makeGroup() {

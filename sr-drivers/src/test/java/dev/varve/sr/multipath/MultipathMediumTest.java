@@ -37,8 +37,10 @@ class MultipathMediumTest {
     private final List<Runnable> turns = new ArrayList<>();
     private boolean schedulerClosed;
     private Path file;
+
     /** Whether the LUN says that it has a cache. */
     private boolean cached = true;
+
     private MultipathMedium medium;
 
     private final class Turns implements Scheduler {

@@ -103,8 +103,7 @@ final class ContentOver {
     }
 
     /** An empty image over the disk's, which will be called the base copy. */
-    private ImageSpec over(
-            VolumeId disk, VolumeId base, ImageFormat format, Operation operation) {
+    private ImageSpec over(VolumeId disk, VolumeId base, ImageFormat format, Operation operation) {
         ImageInfo leaf;
         try (OpenVolume open = engine.open(store.open(disk, false), false)) {
             leaf = format.inspect(open.access(operation));

@@ -33,7 +33,9 @@ public interface ImageFormat {
      */
     long fullBytes(long sizeBytes);
 
-    /** How large a volume is, in bytes, that {@link #create} has cut to what an empty image needs. */
+    /**
+     * How large a volume is, in bytes, that {@link #create} has cut to what an empty image needs.
+     */
     long emptyBytes(ImageSpec spec);
 
     /** Whether the volume holds an image of this format, as far as its first bytes tell. */

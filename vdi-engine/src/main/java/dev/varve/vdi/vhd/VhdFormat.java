@@ -243,8 +243,7 @@ public final class VhdFormat implements ImageFormat {
         Batmap batmap = layout.batmap();
         VhdFooter.Type type =
                 spec.parent().isEmpty() ? VhdFooter.Type.DYNAMIC : VhdFooter.Type.DIFFERENCING;
-        byte[] footer =
-                newFooter(spec.uuid(), spec.sizeBytes(), type, VhdFooter.BYTES).encode();
+        byte[] footer = newFooter(spec.uuid(), spec.sizeBytes(), type, VhdFooter.BYTES).encode();
         access.grow(layout.end() + VhdFooter.BYTES);
         access.shrink(layout.end() + VhdFooter.BYTES);
         int usedBits = Batmap.usedBytes(spec.sizeBytes(), header.blockBytes());

@@ -44,8 +44,9 @@ record LocalDisk(HostDevice device, BlockMedium medium) implements GroupDevice {
     }
 
     /**
-     * A disk that was unplugged answers no more through what is open; when it is back it has another
-     * number, or answers only those who open it anew. One that is merely slow or broken is not lost.
+     * A disk that was unplugged answers no more through what is open; when it is back it has
+     * another number, or answers only those who open it anew. One that is merely slow or broken is
+     * not lost.
      */
     @Override
     public boolean isLost() {

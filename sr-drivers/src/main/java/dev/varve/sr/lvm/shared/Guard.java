@@ -76,8 +76,7 @@ final class Guard {
     private void enter(Reservations device) {
         device.register(key);
         Optional<Reservations.Held> held = reserveIfFree(device);
-        if (held.isPresent()
-                && held.get().type() != Reservations.WRITE_EXCLUSIVE_ALL_REGISTRANTS) {
+        if (held.isPresent() && held.get().type() != Reservations.WRITE_EXCLUSIVE_ALL_REGISTRANTS) {
             device.unregister();
             throw ErrorCode.DEVICE_IN_USE.because(
                     "%s is reserved by somebody else (key %x, type %d): end that use first"

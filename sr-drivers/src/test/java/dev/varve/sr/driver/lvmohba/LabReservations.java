@@ -55,8 +55,7 @@ final class LabReservations {
         expectKeys(other, List.of(OWN, OWN));
         reservations.reserve(WRITE_EXCLUSIVE_ALL_REGISTRANTS);
         LabGuest.requireEqual(
-                Optional.of(WRITE_EXCLUSIVE_ALL_REGISTRANTS),
-                reservations.held().map(Held::type));
+                Optional.of(WRITE_EXCLUSIVE_ALL_REGISTRANTS), reservations.held().map(Held::type));
         String told = persist(other, "--in", "--read-reservation");
         LabGuest.require(told.contains("Write Exclusive, all registrants"), told);
         LabGuest.require(!writes(other), "who is not registered can write");
@@ -108,11 +107,7 @@ final class LabReservations {
     }
 
     private static void register(Path node, long key) throws Exception {
-        persist(
-                node,
-                "--out",
-                "--register-ignore",
-                "--param-sark=" + Long.toHexString(key));
+        persist(node, "--out", "--register-ignore", "--param-sark=" + Long.toHexString(key));
     }
 
     private static String persist(Path node, String... arguments) throws Exception {
@@ -135,8 +130,13 @@ final class LabReservations {
     private static boolean writes(Path node) throws Exception {
         Process process =
                 new ProcessBuilder(
-                                "dd", "if=/dev/zero", "of=" + node, "bs=4096", "count=1",
-                                "oflag=direct", "conv=notrunc")
+                                "dd",
+                                "if=/dev/zero",
+                                "of=" + node,
+                                "bs=4096",
+                                "count=1",
+                                "oflag=direct",
+                                "conv=notrunc")
                         .redirectErrorStream(true)
                         .start();
         process.getInputStream().readAllBytes();

@@ -53,11 +53,7 @@ final class LabResize {
                 BufferedReader in =
                         Files.newBufferedReader(Path.of(MONITOR), StandardCharsets.UTF_8)) {
             ask(out, in, "qmp_capabilities", "{}");
-            ask(
-                    out,
-                    in,
-                    "block_resize",
-                    "{\"device\":\"%s\",\"size\":%d}".formatted(drive, bytes));
+            ask(out, in, "block_resize", "{\"device\":\"%s\",\"size\":%d}".formatted(drive, bytes));
         }
     }
 

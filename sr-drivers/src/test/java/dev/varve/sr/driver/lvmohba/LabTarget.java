@@ -13,8 +13,8 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * A disk in a sparse file that the target of the kernel serves to adapters of the same machine, one for
- * each path. Unlike the disks of the emulator it knows persistent reservations.
+ * A disk in a sparse file that the target of the kernel serves to adapters of the same machine, one
+ * for each path. Unlike the disks of the emulator it knows persistent reservations.
  */
 final class LabTarget {
     private static final Path CONFIG = Path.of("/sys/kernel/config");

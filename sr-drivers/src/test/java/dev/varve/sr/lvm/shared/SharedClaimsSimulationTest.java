@@ -41,8 +41,7 @@ class SharedClaimsSimulationTest {
     private static SharedModel simulate(
             long seed, boolean reservations, boolean forces, boolean heedless) {
         return simulate(
-                seed,
-                new SharedHost.Habits(reservations, forces, heedless, (medium, _) -> medium));
+                seed, new SharedHost.Habits(reservations, forces, heedless, (medium, _) -> medium));
     }
 
     private static SharedModel simulate(long seed, SharedHost.Habits habits) {
@@ -151,9 +150,7 @@ class SharedClaimsSimulationTest {
 
         static Optional<HostRecord> record(byte[] block) {
             byte[] sector = Arrays.copyOf(block, Wire.SECTOR);
-            return Wire.isZero(sector)
-                    ? Optional.empty()
-                    : HostRecord.parse(sector, SharedHost.SR);
+            return Wire.isZero(sector) ? Optional.empty() : HostRecord.parse(sector, SharedHost.SR);
         }
     }
 
