@@ -88,6 +88,7 @@ public final class LvmSr implements AttachedSr {
         requireRepository(medium, metadata, given.uuid());
         GroupHold hold = GroupHold.take(device, metadata, given.uuid(), context);
         try {
+            PoolTag.ensure(device, metadata, hold.owner(), context.pool());
             LvmVolumeStore store =
                     new LvmVolumeStore(
                             new LvmAccess(
