@@ -293,4 +293,38 @@ class BlockRepositoriesTest {
         unplugAndDestroy(sr);
         assertTrue(daemon.xe("sr-probe", "type=lvm", device).ok().contains(loop));
     }
+
+    /** How many MiB a disk of 40 MiB takes that nothing was written to. */
+    private long roomOfNewDisk(String sr, String... more) throws IOException {
+        String[] create = {"vdi-create", "sr-uuid=" + sr, "name-label=d", "virtual-size=40MiB"};
+        String vdi = daemon.xe(and(create, more)).ok();
+        String room =
+                daemon.xe("vdi-param-get", "uuid=" + vdi, "param-name=physical-utilisation").ok();
+        daemon.xe("vdi-destroy", "uuid=" + vdi).ok();
+        return Long.parseLong(room) >> 20;
+    }
+
+    private static void assertAllRoom(long mebibytes) {
+        assertTrue(mebibytes >= 48, mebibytes + " MiB");
+    }
+
+    /** An empty image takes 8 MiB; one with all its room at least 48, and what it grew ahead. */
+    @Test
+    void thickDisksHaveAllTheirRoomAtOnce() throws IOException, InterruptedException {
+        assumeTrue(Files.exists(Path.of("/dev/loop-control")), "needs loop devices");
+        loop = run("losetup", "-f", "--show", image("disk.img").toString()).strip();
+        String[] create = {
+            "sr-create", "type=lvm", "name-label=thin", "device-config:device=" + loop
+        };
+        String thin = daemon.xe(create).ok();
+        assertEquals(8, roomOfNewDisk(thin));
+        assertAllRoom(roomOfNewDisk(thin, "sm-config:allocation=thick"));
+        unplugAndDestroy(thin);
+        String thick = daemon.xe(and(create, "sm-config:allocation=thick")).ok();
+        Map<?, ?> config =
+                (Map<?, ?>) daemon.record("SR", daemon.ref("SR", thick)).get("sm_config");
+        assertEquals("thick", config.get("allocation"));
+        assertAllRoom(roomOfNewDisk(thick));
+        unplugAndDestroy(thick);
+    }
 }

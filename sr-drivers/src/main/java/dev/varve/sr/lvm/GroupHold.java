@@ -50,6 +50,7 @@ sealed interface GroupHold extends AutoCloseable {
         if (!device.medium().isWritable() || metadata.refusal().isPresent()) {
             return new ReadOnly();
         }
+        PoolTag.require(device, metadata, context.pool());
         ClaimArea area = GroupClaims.ensure(device, metadata, sr, context);
         if (device.isShared()) {
             area.requirePool(context.pool());
@@ -65,6 +66,7 @@ sealed interface GroupHold extends AutoCloseable {
      */
     static GroupHold takeAlone(
             GroupDevice device, GroupMetadata metadata, UUID sr, SrContext context) {
+        PoolTag.require(device, metadata, context.pool());
         ClaimArea area = GroupClaims.ensure(device, metadata, sr, context);
         if (device.isShared()) {
             area.requirePool(context.pool());

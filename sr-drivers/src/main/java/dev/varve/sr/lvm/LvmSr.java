@@ -89,6 +89,7 @@ public final class LvmSr implements AttachedSr {
         GroupHold hold = GroupHold.take(device, metadata, given.uuid(), context);
         hold.fence().ifPresent(medium::guard);
         try {
+            PoolTag.ensure(device, metadata, hold.owner(), context.pool());
             LvmVolumeStore store =
                     new LvmVolumeStore(
                             new LvmAccess(

@@ -8,7 +8,6 @@ import dev.varve.sr.spi.SrContext;
 import dev.varve.sr.spi.SrIdentity;
 import dev.varve.vdi.StorageException;
 
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -53,7 +52,7 @@ final class NewRepository {
                         context.clock(),
                         GroupMetadata.DEFAULT_METADATA_BYTES,
                         GroupMetadata.DEFAULT_EXTENT_BYTES,
-                        List.of());
+                        PoolTag.ofNew(device, context.pool()));
         GroupClaims.ensure(device, metadata, identity.uuid(), context);
         LvmVolumeStore store =
                 new LvmVolumeStore(
