@@ -48,7 +48,7 @@ class FencedGroupTest {
     private static final long TOO_LONG = TimeUnit.SECONDS.toNanos(21);
 
     /** The device, which counts what changes it, and which the host can stand still in. */
-    private final class Watched extends ForwardingMedium {
+    private static final class Watched extends ForwardingMedium {
         private Runnable beforeZero = () -> {};
         private long changes;
         private boolean gone;
