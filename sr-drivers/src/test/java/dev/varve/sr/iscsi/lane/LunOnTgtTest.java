@@ -50,6 +50,10 @@ class LunOnTgtTest {
     @TempDir Path directory;
 
     private static LunDevice device(TgtServer server, int block, SessionSpec spec) {
+        return device(server, 1, block, spec);
+    }
+
+    private static LunDevice device(TgtServer server, int lun, int block, SessionSpec spec) {
         LunShape shape =
                 new LunShape(SIZE / block, block, 4096, true, 1 << 20, 0, 0xFFFF, false, false);
         LunSettings usual = LunSettings.DEFAULT;
@@ -67,7 +71,7 @@ class LunOnTgtTest {
         return new LunDevice(
                 spec,
                 server.portals(),
-                1,
+                lun,
                 shape,
                 settings,
                 new Connector(RandomSource.secure())::logIn,
@@ -275,6 +279,32 @@ class LunOnTgtTest {
             load.check();
             assertTrue(device.paths().stream().mapToLong(PathHealth::errors).sum() > 0);
             device.close();
+        }
+    }
+
+    /** What is taken away fails soon, and what the target has besides goes on. */
+    @Test
+    void aLunThatIsTakenAwayFailsAndLeavesTheOther() throws Exception {
+        try (TgtServer server = TgtServer.start(directory, 1);
+                RunningLane lane = new RunningLane(true)) {
+            server.addTarget(1, TARGET);
+            server.addLun(1, 1, SIZE, 512);
+            server.addLun(1, 2, SIZE, 512);
+            LunDevice stays = device(server, 512, spec(server.portal(), ChapSecrets.NONE));
+            LunDevice goes = device(server, 2, 512, spec(server.portal(), ChapSecrets.NONE));
+            Load load = new Load(lane, stays);
+            load.start(100);
+            load.end();
+            byte[] data = new byte[PIECE];
+            assertEquals(IoStatus.OK, lane.write(goes, 0, data, 0).get(30, TimeUnit.SECONDS));
+            server.removeLun(1, 2);
+            IoStatus end = lane.write(goes, 0, data, 0).get(30, TimeUnit.SECONDS);
+            assertEquals(IoStatus.IO_ERROR, end);
+            load.start(200);
+            load.end();
+            load.check();
+            goes.close();
+            stays.close();
         }
     }
 }
