@@ -211,6 +211,7 @@ class SharedLunTest {
      * a disk of its own, and keeps it when the first one wakes up.
      */
     @Test
+    @Tag("long")
     void hostThatStoodStillWritesNothingThatIsNotItsOwnAnyMore()
             throws IOException, InterruptedException {
         start(SMALL);

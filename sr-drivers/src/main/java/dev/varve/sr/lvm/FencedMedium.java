@@ -22,19 +22,20 @@ import java.util.Optional;
  */
 final class FencedMedium implements BlockMedium {
     private final BlockMedium next;
-    private final FencedDevice device;
+    private FencedDevice device;
     private volatile Optional<HostFence> fence = Optional.empty();
 
     /** Nothing is fenced before {@link #guard}. */
     FencedMedium(BlockMedium next) {
         this.next = next;
-        this.device = new FencedDevice(next.device());
     }
 
     /** Lets through what the fence allows, from now on. Called once, before disks are opened. */
-    void guard(HostFence by) {
-        device.guard(by);
+    synchronized void guard(HostFence by) {
         fence = Optional.of(by);
+        if (device != null) {
+            device.guard(by);
+        }
     }
 
     private BlockMedium writable() {
@@ -94,7 +95,11 @@ final class FencedMedium implements BlockMedium {
     }
 
     @Override
-    public BlockDevice device() {
+    public synchronized BlockDevice device() {
+        if (device == null) {
+            device = new FencedDevice(next.device());
+            fence.ifPresent(device::guard);
+        }
         return device;
     }
 

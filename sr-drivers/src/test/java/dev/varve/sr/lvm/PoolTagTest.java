@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.varve.sr.block.BlockMedium;
+import dev.varve.sr.block.CrashMedium;
 import dev.varve.sr.block.FileMedium;
 import dev.varve.sr.host.LoopDevice;
 import dev.varve.sr.lvm.meta.GroupEdit;
@@ -37,6 +38,9 @@ import java.util.function.Function;
 
 /** A group that says which pool uses it. */
 class PoolTagTest {
+    /** What was on the disk before. */
+    private static final byte OTHERS = (byte) 0xaa;
+
     private static final UUID POOL = UUID.fromString("aaaaaaaa-0000-4000-8000-000000000001");
     private static final UUID OTHER = UUID.fromString("bbbbbbbb-0000-4000-8000-000000000002");
     private static final SrIdentity IDENTITY =
@@ -83,7 +87,7 @@ class PoolTagTest {
 
     @BeforeEach
     void makeMedium() {
-        medium = new CrashDisk(128L << 20, 512);
+        medium = new CrashMedium("disk", 128L << 20, 512, OTHERS);
     }
 
     private SrContext context(UUID pool) {
@@ -158,9 +162,7 @@ class PoolTagTest {
         refused(
                 () ->
                         GroupRemoval.remove(
-                                new Device(medium, true),
-                                LvmTestGroup.REPOSITORY,
-                                context(OTHER)));
+                                new Device(medium, true), LvmTestGroup.REPOSITORY, context(OTHER)));
         attach(true, POOL);
     }
 
@@ -217,8 +219,7 @@ class PoolTagTest {
             String group = VolumeNames.group(LvmTestGroup.REPOSITORY);
             lvm.run("vgck", group);
             lvm.run("lvcreate", "-an", "-Zn", "-l", "1", "-n", "another", group);
-            assertEquals(
-                    PoolTag.of(POOL), lvm.run("vgs", "--noheadings", "-o", "vg_tags", group));
+            assertEquals(PoolTag.of(POOL), lvm.run("vgs", "--noheadings", "-o", "vg_tags", group));
             assertEquals(List.of(PoolTag.of(POOL)), tags());
         }
     }
