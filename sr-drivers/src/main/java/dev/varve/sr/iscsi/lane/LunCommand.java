@@ -243,11 +243,6 @@ final class LunCommand {
         notBeforeNanos = 0;
     }
 
-    /** Whether it and a range have something in common. */
-    boolean overlaps(long otherStart, long otherLength) {
-        return start < otherStart + otherLength && otherStart < start + length;
-    }
-
     /** Additional sense code and its qualifier, or 0. */
     int senseCode() {
         return sense == Sense.NONE ? 0 : Sense.codeAndQualifier(sense);

@@ -57,6 +57,7 @@ public final class LunDevice implements BlockDevice {
     private final Waiting waiting;
     private final AtomicInteger nexuses = new AtomicInteger();
     private final AtomicLong losses = new AtomicLong(NO_LOSS + 1);
+    private final Doubts doubts = new Doubts();
     private volatile LunLane[] lanes = new LunLane[0];
     private volatile LunShape shape;
     private volatile Geometry geometry;
@@ -306,6 +307,20 @@ public final class LunDevice implements BlockDevice {
     /** Writes that no flush has covered may be gone. */
     void raiseLoss() {
         losses.incrementAndGet();
+    }
+
+    /** The changes in doubt of all lanes. */
+    Doubts doubts() {
+        return doubts;
+    }
+
+    /** Has the other lanes go on with what waited for changes in doubt. */
+    void doubtsEnded(LunLane teller) {
+        for (LunLane lane : lanes) {
+            if (lane != teller) {
+                lane.context().execute(lane::unblock);
+            }
+        }
     }
 
     /** Whether this is the unit that was found first. */

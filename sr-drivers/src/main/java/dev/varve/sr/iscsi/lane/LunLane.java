@@ -28,7 +28,8 @@ import java.util.concurrent.TimeUnit;
  * <p>Requests are cut into commands in the order in which they came, and commands go to the paths
  * that are up, one after the other. A command that changes something and whose end is not known is
  * in doubt with its path until the path's old nexus has ended, and is sent again only then; until
- * then nothing that overlaps it is sent, by any path. That holds for commands whose request was
+ * then nothing that overlaps it is sent, by any path of any lane ({@link Doubts}). That holds for
+ * commands whose request was
  * given up meanwhile as well: the target might still carry them out. Reads and flushes that were
  * lost change nothing and are sent again at once.
  *
@@ -49,7 +50,7 @@ final class LunLane {
     private final LaneTimer ticker = new LaneTimer(this::tick);
     private final RequestList waiting = new RequestList();
 
-    /** Requests that overlap something in doubt. */
+    /** Requests that overlap something in doubt, of this lane or of another one. */
     private final RequestList blocked = new RequestList();
 
     private long blockedSinceNanos;
@@ -170,9 +171,8 @@ final class LunLane {
             }
             LunShape shape = device.shape();
             long part = RequestCutter.partBytes(request, shape);
-            if (inDoubt > 0
-                    && request.op.changes()
-                    && isInDoubt(request.offset + request.cursor, part)) {
+            if (request.op.changes()
+                    && device.doubts().isInDoubt(request.offset + request.cursor, part)) {
                 block(waiting.removeFirst());
                 continue;
             }
@@ -196,14 +196,6 @@ final class LunLane {
         blocked.add(request);
     }
 
-    private boolean isInDoubt(long start, long length) {
-        boolean found = false;
-        for (int i = 0; i < paths.length && !found; i++) {
-            found = paths[i].isInDoubt(start, length);
-        }
-        return found;
-    }
-
     // ---- commands that are sent again
 
     private void again(LunCommand command) {
@@ -223,7 +215,7 @@ final class LunLane {
         for (LunCommand each = firstAgain; each != null; each = each.next) {
             boolean due = each.notBeforeNanos == 0 || now - each.notBeforeNanos >= 0;
             boolean safe =
-                    inDoubt == 0 || !each.kind.changes() || !isInDoubt(each.start, each.length);
+                    !each.kind.changes() || !device.doubts().isInDoubt(each.start, each.length);
             if (due && safe) {
                 unlinkAgain(before, each);
                 return each;
@@ -476,6 +468,7 @@ final class LunLane {
                 command.heldSinceNanos = context.clock().nanoTime();
             }
             inDoubt++;
+            device.doubts().add(command);
             path.doubt(command);
         } else {
             doubtEnds(command);
@@ -485,9 +478,19 @@ final class LunLane {
     /** The target does nothing of a command any more that was in doubt. */
     void doubtEnded(LunCommand command) {
         inDoubt--;
+        boolean last = device.doubts().remove(command);
         doubtEnds(command);
-        if (inDoubt == 0) {
+        if (last) {
+            device.doubtsEnded(this);
+            unblock();
+        }
+    }
+
+    /** Nothing is in doubt any more, in no lane. */
+    void unblock() {
+        if (!closed) {
             waiting.addBefore(blocked);
+            pump();
         }
     }
 

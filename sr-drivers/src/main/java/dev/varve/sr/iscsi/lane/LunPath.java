@@ -382,15 +382,6 @@ final class LunPath implements LaneSession.Owner {
         return firstInDoubt;
     }
 
-    /** Whether some change in doubt has something in common with a range. */
-    boolean isInDoubt(long start, long length) {
-        LunCommand each = firstInDoubt;
-        while (each != null && !each.overlaps(start, length)) {
-            each = each.next;
-        }
-        return each != null;
-    }
-
     private void oldNexusEnded() {
         LunCommand each = firstInDoubt;
         firstInDoubt = null;

@@ -413,6 +413,56 @@ class LunDeviceTest {
     }
 
     @Test
+    void aWriteInDoubtOfOneLaneHoldsWhatOverlapsItInAnother() throws Exception {
+        Negotiated negotiated = FakeTarget.negotiated(false, true, true, 8192, 65536, -1);
+        try (Bench bench = new Bench(negotiated, 1, patient());
+                RunningLane other = new RunningLane(false)) {
+            bench.read(0, 1);
+            other.read(bench.device, 0, BLOCK);
+            CountDownLatch kept = new CountDownLatch(1);
+            AtomicInteger left = new AtomicInteger(1);
+            long[] holder = new long[1];
+            bench.target.script =
+                    seen -> {
+                        if (seen.changes() && left.getAndDecrement() > 0) {
+                            holder[0] = seen.isid();
+                            kept.countDown();
+                            return new FakeTarget.Reply.Keep();
+                        }
+                        return new FakeTarget.Reply.Do();
+                    };
+            CompletableFuture<IoStatus> one = bench.write(100, bytes(8, 7));
+            assertTrue(kept.await(10, TimeUnit.SECONDS));
+            FakeTarget.Connection old =
+                    bench.target.connections.stream()
+                            .filter(c -> c.isid == holder[0])
+                            .findFirst()
+                            .orElseThrow();
+            Portal portal = bench.target.portals().getFirst();
+            bench.target.close(portal, true);
+            old.cut();
+            await(() -> bench.device.paths().stream().anyMatch(p -> p.state() != PathState.UP));
+            CompletableFuture<IoStatus> overlapping =
+                    other.write(bench.device, 104L * BLOCK, bytes(4, 8), 0);
+            CompletableFuture<IoStatus> apart =
+                    other.write(bench.device, 300L * BLOCK, bytes(1, 9), 0);
+            assertEquals(IoStatus.OK, end(apart), "the other lane goes on");
+            assertFalse(one.isDone());
+            assertFalse(overlapping.isDone());
+            assertEquals(
+                    List.of(100L, 300L),
+                    bench.changes().stream().map(FakeTarget.Seen::block).toList(),
+                    "nothing that overlaps is sent while the old nexus may live");
+            assertFalse(old.ended);
+            bench.target.close(portal, false);
+            assertEquals(IoStatus.OK, end(one));
+            assertEquals(IoStatus.OK, end(overlapping));
+            assertTrue(old.ended, "the old nexus had ended before");
+            bench.device.close(); // while the other lane still runs
+        }
+    }
+
+    @Test
     void aWriteInDoubtWaitsForItsPortalAndSoDoesWhatOverlaps() throws Exception {
         doubt(-1, false);
     }
