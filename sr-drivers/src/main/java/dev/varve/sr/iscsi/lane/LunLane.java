@@ -29,9 +29,8 @@ import java.util.concurrent.TimeUnit;
  * that are up, one after the other. A command that changes something and whose end is not known is
  * in doubt with its path until the path's old nexus has ended, and is sent again only then; until
  * then nothing that overlaps it is sent, by any path of any lane ({@link Doubts}). That holds for
- * commands whose request was
- * given up meanwhile as well: the target might still carry them out. Reads and flushes that were
- * lost change nothing and are sent again at once.
+ * commands whose request was given up meanwhile as well: the target might still carry them out.
+ * Reads and flushes that were lost change nothing and are sent again at once.
  *
  * <p><b>Threads:</b> the lane's only.
  */
