@@ -34,6 +34,9 @@ final class Allocation {
 
     static final String THICK = "thick";
 
+    /** No volume consists of larger blocks. */
+    private static final long BLOCK_BYTES = 4096;
+
     private final VolumeStore store;
 
     Allocation(VolumeStore store) {
@@ -69,9 +72,11 @@ final class Allocation {
     long firstBytes(
             ImageFormat format, ImageSpec spec, Map<String, String> attributes, boolean isWritten) {
         long empty = format.emptyBytes(spec);
-        return isWritten && isThick(attributes)
-                ? Math.max(empty, format.fullBytes(spec.sizeBytes()))
-                : empty;
+        long bytes =
+                isWritten && isThick(attributes)
+                        ? Math.max(empty, format.fullBytes(spec.sizeBytes()))
+                        : empty;
+        return (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     }
 
     /**
